@@ -67,6 +67,23 @@ var (
 	ErrInternal = errors.New("wxlogin: internal error")
 )
 
+// classes are all of the above, for classOf.
+var classes = [...]error{
+	ErrBadRequest, ErrInvalidCode, ErrUserBlocked, ErrLoginRefused, ErrRateLimited, ErrUpstreamUnavailable,
+	ErrMisconfigured, ErrMissingToken, ErrInvalidToken, ErrSessionExpired, ErrSessionKeyStale, ErrInvalidUserData,
+	ErrStoreUnavailable, ErrNoAccountIndex, ErrClosed, ErrInternal,
+}
+
+// classOf returns the class that err belongs to, or nil.
+func classOf(err error) error {
+	for _, class := range classes {
+		if errors.Is(err, class) {
+			return class
+		}
+	}
+	return nil
+}
+
 // RefusedError is a refusal by the application: return one from
 // [Config.OnLogin], made by [Refuse]. It matches ErrLoginRefused.
 type RefusedError struct {

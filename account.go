@@ -1,0 +1,246 @@
+package wxlogin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ginwx/wxlogin/store"
+)
+
+// accountID names who sessions belong to: the application's user where it gave a
+// UserID, else the user within one app.
+type accountID [sha256.Size]byte
+
+func accountOf(id Identity) accountID {
+	if id.UserID != "" {
+		return accountID(digest("user", id.UserID))
+	}
+	return accountID(digest("subject", id.AppID, id.Subject))
+}
+
+func (a accountID) indexKey() string { return "account:" + keyText.EncodeToString(a[:]) }
+func (a accountID) markKey() string  { return "revoked:" + keyText.EncodeToString(a[:]) }
+
+// digest hashes texts so that no two lists of texts share a digest.
+func digest(texts ...string) [sha256.Size]byte {
+	var w recordWriter
+	for _, text := range texts {
+		w.text(text)
+	}
+	return sha256.Sum256(w.buf)
+}
+
+// Session is one login of an account, as its owner may see it.
+type Session struct {
+	ID         string    // names it for EndSession
+	AppID      string    // the app it was made for
+	Device     string    // the label that the client gave
+	CreatedAt  time.Time // when the user logged in
+	LastSeenAt time.Time // to within the interval at which slides are written
+	ExpiresAt  time.Time // when it ends if it is not used again
+	Current    bool      // whether it is the session of the identity that asks
+}
+
+// Sessions lists the live sessions of id's account, the newest first. The error
+// is of class ErrNoAccountIndex or ErrStoreUnavailable.
+func (a *Auth) Sessions(ctx context.Context, id Identity) ([]Session, error) {
+	found, err := a.listSessions(ctx, accountOf(id))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Session, 0, len(found))
+	for _, s := range found {
+		list = append(list, Session{
+			ID:         sessionIDOf(s.key),
+			AppID:      s.AppID,
+			Device:     s.Device,
+			CreatedAt:  s.created,
+			LastSeenAt: s.seen,
+			ExpiresAt:  s.expires(),
+			Current:    sessionIDOf(s.key) == id.SessionID,
+		})
+	}
+	return list, nil
+}
+
+// EndSession ends one session of id's account by its Session.ID. An account
+// cannot end another's: an ID that is not in its own list changes nothing, and is
+// no error, because that session is as gone as the caller wants it. The error is
+// of class ErrNoAccountIndex or ErrStoreUnavailable.
+func (a *Auth) EndSession(ctx context.Context, id Identity, sessionID string) error {
+	found, err := a.listSessions(ctx, accountOf(id))
+	if err != nil {
+		return err
+	}
+	for _, s := range found {
+		if sessionIDOf(s.key) == sessionID {
+			return a.deleteSession(ctx, s.key)
+		}
+	}
+	return nil
+}
+
+// Logout ends the session of a genuine token; one that is gone already is no
+// error. A nil error means that the token is refused from now on. The errors are
+// of class ErrMissingToken, ErrInvalidToken or ErrStoreUnavailable; after the
+// last one the session may live on.
+func (a *Auth) Logout(ctx context.Context, token string) error {
+	key, err := a.tokens.open(token)
+	if err != nil {
+		return err
+	}
+	switch _, _, err := a.loadSession(ctx, key); {
+	case errors.Is(err, errNoSession):
+		return nil
+	case err != nil:
+		return err
+	}
+	return a.deleteSession(ctx, key)
+}
+
+// RevokeUser ends every session of id's account, in all apps, those of logins in
+// flight included. Give the identity that FromContext or Authenticate returned,
+// or one with UserID, or, for users without one, with AppID and Subject. The
+// session_keys stay. The error is of class ErrNoAccountIndex or
+// ErrStoreUnavailable; after either, sessions may live on.
+func (a *Auth) RevokeUser(ctx context.Context, id Identity) error {
+	if a.accounts == nil {
+		return ErrNoAccountIndex
+	}
+	account := accountOf(id)
+	if err := a.markRevoked(ctx, account); err != nil {
+		return err
+	}
+	if err := a.accounts.DeleteFor(ctx, account.indexKey()); err != nil {
+		return storeError("revoke account", err)
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "wxlogin: account revoked", slog.String("app", id.AppID))
+	return nil
+}
+
+func (a *Auth) deleteSession(ctx context.Context, key string) error {
+	if err := a.store.Delete(ctx, key); err != nil {
+		return storeError("end session", err)
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "wxlogin: session ended", slog.String("session", sessionIDOf(key)))
+	return nil
+}
+
+type listedSession struct {
+	key string
+	session
+}
+
+// listSessions returns the live sessions of an account, the newest first.
+func (a *Auth) listSessions(ctx context.Context, account accountID) ([]listedSession, error) {
+	if a.accounts == nil {
+		return nil, ErrNoAccountIndex
+	}
+	entries, err := a.accounts.ListFor(ctx, account.indexKey())
+	if err != nil {
+		return nil, storeError("list sessions", err)
+	}
+	now := a.now()
+	var list []listedSession
+	for _, entry := range entries {
+		if !isSessionKey(entry.Key) {
+			return nil, storeError("list sessions", errUnreadable)
+		}
+		s, err := decodeSession(entry.Key, entry.Value)
+		if err != nil {
+			return nil, storeError("list sessions", err)
+		}
+		if now.Before(s.expires()) {
+			list = append(list, listedSession{entry.Key, s})
+		}
+	}
+	slices.SortFunc(list, func(x, y listedSession) int {
+		if c := y.created.Compare(x.created); c != 0 {
+			return c
+		}
+		return strings.Compare(x.key, y.key)
+	})
+	return list, nil
+}
+
+// capSessions ends the sessions beyond the limit, those that began first. The new
+// one is saved by now, so a failure is for the log alone.
+func (a *Auth) capSessions(ctx context.Context, account accountID) {
+	if a.maxSessions < 0 || a.accounts == nil {
+		return
+	}
+	list, err := a.listSessions(ctx, account)
+	for i := a.maxSessions; i < len(list) && err == nil; i++ {
+		err = a.deleteSession(ctx, list[i].key)
+	}
+	if err != nil {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "wxlogin: sessions not capped", slog.Any("error", err))
+	}
+}
+
+// A revocation must also catch a login that is in flight: one whose OnLogin found
+// the user in order just before, and whose session is saved just after. So a
+// revocation leaves a mark, and a login compares the mark from before OnLogin
+// with the one after its session was saved.
+
+const markLen = 16
+
+// markTTL outlives any login that could have read its user before the mark.
+func (a *Auth) markTTL() time.Duration { return a.loginTimeout + time.Minute }
+
+func (a *Auth) markRevoked(ctx context.Context, account accountID) error {
+	mark := make([]byte, markLen)
+	_, _ = rand.Read(mark) // never fails
+	if err := a.store.Set(ctx, account.markKey(), mark, a.markTTL()); err != nil {
+		return storeError("mark account", err)
+	}
+	return nil
+}
+
+// markOf returns the account's mark, or "" where there is none.
+func (a *Auth) markOf(ctx context.Context, account accountID) (string, error) {
+	mark, err := a.store.Get(ctx, account.markKey())
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", storeError("read mark", err)
+	}
+	return string(mark), nil
+}
+
+// markSeen is the mark of the account that a login expects to end up with.
+type markSeen struct {
+	account accountID
+	mark    string
+}
+
+func (a *Auth) seeMark(ctx context.Context, account accountID) (markSeen, error) {
+	mark, err := a.markOf(ctx, account)
+	return markSeen{account, mark}, err
+}
+
+// checkMark undoes the session under key if the account was revoked after seen.
+// Where the login ended up with another account than it expected, any mark
+// counts: a user who is new to the account and was revoked within the last minute
+// logs in once more.
+func (a *Auth) checkMark(ctx context.Context, account accountID, seen markSeen, key string) error {
+	mark, err := a.markOf(ctx, account)
+	if err == nil {
+		if mark == "" || (account == seen.account && mark == seen.mark) {
+			return nil
+		}
+		err = fmt.Errorf("%w: the account was revoked during the login", ErrInvalidCode)
+	}
+	if undo := a.store.Delete(ctx, key); undo != nil {
+		return storeError("undo login", undo)
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package wxlogin
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var testSessionKey = sessionKeyOf([]byte("an id"))
+
+func testSession() session {
+	return session{
+		AppID: testApp, Subject: "o-alice", OpenID: "o-alice", UnionID: "u-alice", UserID: "42",
+		Device: "a phone", Data: `{"role":"admin"}`,
+		created: testStart.Local(), seen: testStart.Local().Add(time.Minute), end: testStart.Local().Add(720 * time.Hour),
+		idle: time.Hour,
+	}
+}
+
+func TestASessionRecordReadsBackAsItWasWritten(t *testing.T) {
+	for rule, change := range map[string]func(*session){
+		"all fields":           func(*session) {},
+		"no optional field":    func(s *session) { s.UnionID, s.UserID, s.Device, s.Data = "", "", "", "" },
+		"openid not subject":   func(s *session) { s.OpenID = "o-other" },
+		"no openid":            func(s *session) { s.OpenID = "" },
+		"neither":              func(s *session) { s.OpenID, s.Subject = "", "" },
+		"longest fields":       func(s *session) { s.UserID = strings.Repeat("x", maxIDLen); s.Data = strings.Repeat("1", maxDataLen) },
+		"seen before creation": func(s *session) { s.seen = s.created.Add(-time.Second) },
+	} {
+		want := testSession()
+		change(&want)
+		got, err := decodeSession(testSessionKey, want.encode(testSessionKey))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %v; want %+v", rule, got, err, want)
+		}
+	}
+}
+
+func TestARecordThatIsNotWholeIsUnreadable(t *testing.T) {
+	s := testSession()
+	value := s.encode(testSessionKey)
+	for n := range value {
+		if _, err := decodeSession(testSessionKey, value[:n]); err == nil {
+			t.Errorf("the first %d bytes of %d were read", n, len(value))
+		}
+	}
+	if _, err := decodeSession(testSessionKey, append(bytes.Clone(value), 0)); err == nil {
+		t.Error("a byte too many was read over")
+	}
+	if _, err := decodeSession(sessionKeyOf([]byte("another id")), value); err == nil {
+		t.Error("the record of another key was taken for this one")
+	}
+}
+
+func FuzzDecodeSession(f *testing.F) {
+	s := testSession()
+	f.Add(s.encode(testSessionKey))
+	f.Add([]byte{})
+	f.Add([]byte{sessionVersion})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		before := bytes.Clone(value)
+		s, err := decodeSession(testSessionKey, value)
+		if !bytes.Equal(before, value) {
+			t.Fatal("decoding changed the value")
+		}
+		if err != nil {
+			return
+		}
+		again, err := decodeSession(testSessionKey, s.encode(testSessionKey))
+		if err != nil {
+			t.Fatalf("what was read does not write: %v", err)
+		}
+		if again.Subject != s.Subject || again.OpenID != s.OpenID || again.Data != s.Data {
+			t.Fatalf("got %+v, want %+v", again, s)
+		}
+	})
+}
+
+func FuzzDecodeSubject(f *testing.F) {
+	s := subject{account: accountOf(Identity{UserID: "42"}), current: exchangedKey{"key", testStart}}
+	f.Add(string(s.encode()))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, plain string) {
+		var s subject
+		if s.decode(plain) != nil && s.current.key != "" {
+			t.Fatal("a key came with the error")
+		}
+	})
+}

@@ -1,0 +1,226 @@
+package wxlogin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ginwx/wxlogin/store"
+)
+
+const (
+	sessionVersion = 1
+	// sessionTagLen is how much of its own key a record repeats, so that an
+	// answer meant for another key is never taken for this one.
+	sessionTagLen = 8
+	// expiredGrace keeps a session after its end, to tell "expired" from "unknown".
+	expiredGrace = time.Hour
+	// lifetimeJitter is the share of MaxLifetime within which sessions end at random.
+	lifetimeJitter = 10
+)
+
+var errNoSession = fmt.Errorf("%w: no such session", ErrInvalidToken)
+
+// session is what the store holds of one login.
+type session struct {
+	AppID, Subject, OpenID, UnionID, UserID, Device, Data string
+
+	created time.Time
+	seen    time.Time // moves when a slide is written
+	end     time.Time // the absolute limit; never moves
+	idle    time.Duration
+}
+
+// encode writes s for its store key.
+func (s *session) encode(key string) []byte {
+	w := recordWriter{buf: make([]byte, 0, 160)}
+	w.byte(sessionVersion)
+	w.buf = append(w.buf, key[len(sessionPrefix):][:sessionTagLen]...)
+	w.time(s.created)
+	w.number(s.seen.Sub(s.created).Milliseconds())
+	w.number(s.end.Sub(s.created).Milliseconds())
+	w.number(s.idle.Milliseconds())
+	w.text(s.AppID)
+	w.text(s.Subject)
+	openID := s.OpenID
+	if openID == s.Subject {
+		openID = sameAsSubject
+	}
+	for _, text := range []string{openID, s.UnionID, s.UserID, s.Device, s.Data} {
+		w.text(text)
+	}
+	return w.buf
+}
+
+// sameAsSubject stands for an openid that is the subject, as every mini
+// program's is. No openid is a lone zero byte.
+const sameAsSubject = "\x00"
+
+// decodeSession reads the record of key. The session shares value's bytes.
+func decodeSession(key string, value []byte) (session, error) {
+	r := recordReader{rest: string(value)}
+	if r.byte() != sessionVersion || r.take(sessionTagLen) != key[len(sessionPrefix):][:sessionTagLen] {
+		return session{}, errUnreadable
+	}
+	var s session
+	s.created = r.time()
+	s.seen = s.created.Add(time.Duration(r.number()) * time.Millisecond)
+	s.end = s.created.Add(time.Duration(r.number()) * time.Millisecond)
+	s.idle = time.Duration(r.number()) * time.Millisecond
+	s.AppID = r.text()
+	s.Subject = r.text()
+	if s.OpenID = r.text(); s.OpenID == sameAsSubject {
+		s.OpenID = s.Subject
+	}
+	s.UnionID = r.text()
+	s.UserID = r.text()
+	s.Device = r.text()
+	s.Data = r.text()
+	return s, r.done()
+}
+
+// expires is when s ends if it is not used again.
+func (s *session) expires() time.Time {
+	if idle := s.seen.Add(s.idle); idle.Before(s.end) {
+		return idle
+	}
+	return s.end
+}
+
+// storeTTL keeps the record past both limits, counted from now.
+func (s *session) storeTTL(now time.Time) time.Duration {
+	last := s.end
+	if idle := s.seen.Add(s.idle); idle.After(last) {
+		last = idle
+	}
+	return last.Sub(now) + expiredGrace
+}
+
+func (s *session) identity(a *Auth, key string) Identity {
+	id := Identity{
+		AppID:      s.AppID,
+		Subject:    s.Subject,
+		OpenID:     s.OpenID,
+		UnionID:    s.UnionID,
+		UserID:     s.UserID,
+		Device:     s.Device,
+		SessionID:  sessionIDOf(key),
+		CreatedAt:  s.created,
+		ExpiresAt:  s.expires(),
+		verifiedBy: a.mark,
+	}
+	if s.Data != "" {
+		id.Data = json.RawMessage(s.Data)
+	}
+	return id
+}
+
+// newSession starts the clock of a session for id.
+func (a *Auth) newSession(id Identity) *session {
+	now := a.now()
+	lifetime := a.lifetime
+	if spread := int64(lifetime / lifetimeJitter); spread > 0 {
+		lifetime -= time.Duration(rand.Int64N(spread))
+	}
+	return &session{
+		AppID: id.AppID, Subject: id.Subject, OpenID: id.OpenID, UnionID: id.UnionID,
+		UserID: id.UserID, Device: id.Device, Data: string(id.Data),
+		created: now, seen: now, end: now.Add(lifetime), idle: a.idle,
+	}
+}
+
+// Authenticate returns the identity behind token and counts as a use of its
+// session. The errors are of class ErrMissingToken, ErrInvalidToken,
+// ErrSessionExpired or ErrStoreUnavailable; the last one says nothing about the
+// token.
+func (a *Auth) Authenticate(ctx context.Context, token string) (Identity, error) {
+	key, err := a.tokens.open(token)
+	if err != nil {
+		return Identity{}, err
+	}
+	s, value, err := a.loadSession(ctx, key)
+	if err != nil {
+		return Identity{}, err
+	}
+	now := a.now()
+	if !now.Before(s.expires()) {
+		return Identity{}, ErrSessionExpired
+	}
+	if now.Sub(s.seen) >= a.touch {
+		if err := a.slide(ctx, key, s, value, now); err != nil {
+			return Identity{}, err
+		}
+	}
+	return s.identity(a, key), nil
+}
+
+// loadSession reads the session under key, live or expired, of an app served
+// here, and the value that a swap must find.
+func (a *Auth) loadSession(ctx context.Context, key string) (*session, []byte, error) {
+	value, err := a.store.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, errNoSession
+	}
+	if err != nil {
+		return nil, nil, storeError("read session", err)
+	}
+	s, err := decodeSession(key, value)
+	if err != nil {
+		return nil, nil, storeError("read session", err)
+	}
+	if !a.Serves(s.AppID) {
+		return nil, nil, fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
+	}
+	return &s, value, nil
+}
+
+// slide moves the idle limit. Only a session that is still there can slide:
+// nothing brings back one that was deleted. Losing to another slide is fine, and
+// so is a write that failed: the session was read and is live.
+func (a *Auth) slide(ctx context.Context, key string, s *session, old []byte, now time.Time) error {
+	moved := *s
+	moved.seen = now
+	swapped, err := a.store.Swap(ctx, key, old, moved.encode(key), moved.storeTTL(now))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("%w: ended meanwhile", ErrInvalidToken)
+	case err != nil:
+		a.log.LogAttrs(ctx, slog.LevelWarn, "wxlogin: session not extended",
+			slog.String("session", sessionIDOf(key)), slog.Any("error", err))
+	case swapped:
+		*s = moved
+	}
+	return nil
+}
+
+// saveSession writes a new session under the account's index and returns its
+// token.
+func (a *Auth) saveSession(ctx context.Context, s *session, account accountID) (Secret, string, error) {
+	token, key, err := a.tokens.issue()
+	if err != nil {
+		return Secret{}, "", err
+	}
+	value, ttl := s.encode(key), s.storeTTL(s.created)
+	var added bool
+	if a.accounts != nil {
+		added, err = a.accounts.AddFor(ctx, account.indexKey(), key, value, ttl)
+	} else {
+		added, err = a.store.Add(ctx, key, value, ttl)
+	}
+	if err != nil {
+		return Secret{}, "", storeError("save session", err)
+	}
+	if !added {
+		return Secret{}, "", storeError("save session", errors.New("a new random id is taken"))
+	}
+	return token, key, nil
+}
+
+// storeError marks an outage.
+func storeError(op string, err error) error {
+	return fmt.Errorf("%w: %s: %w", ErrStoreUnavailable, op, err)
+}
