@@ -1,6 +1,7 @@
 package wxlogin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -61,9 +62,9 @@ func (a *Auth) Sessions(ctx context.Context, id Identity) ([]Session, error) {
 			ID:         sessionIDOf(s.key),
 			AppID:      s.AppID,
 			Device:     s.Device,
-			CreatedAt:  s.created,
-			LastSeenAt: s.seen,
-			ExpiresAt:  s.expires(),
+			CreatedAt:  time.UnixMilli(s.created),
+			LastSeenAt: time.UnixMilli(s.seen),
+			ExpiresAt:  time.UnixMilli(s.expires()),
 			Current:    sessionIDOf(s.key) == id.SessionID,
 		})
 	}
@@ -147,7 +148,7 @@ func (a *Auth) listSessions(ctx context.Context, account accountID) ([]listedSes
 	if err != nil {
 		return nil, storeError("list sessions", err)
 	}
-	now := a.now()
+	now := a.now().UnixMilli()
 	var list []listedSession
 	for _, entry := range entries {
 		if !isSessionKey(entry.Key) {
@@ -157,12 +158,12 @@ func (a *Auth) listSessions(ctx context.Context, account accountID) ([]listedSes
 		if err != nil {
 			return nil, storeError("list sessions", err)
 		}
-		if now.Before(s.expires()) {
+		if now < s.expires() {
 			list = append(list, listedSession{entry.Key, s})
 		}
 	}
 	slices.SortFunc(list, func(x, y listedSession) int {
-		if c := y.created.Compare(x.created); c != 0 {
+		if c := cmp.Compare(y.created, x.created); c != 0 {
 			return c
 		}
 		return strings.Compare(x.key, y.key)

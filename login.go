@@ -188,7 +188,7 @@ func (a *Auth) login(ctx context.Context, provider Provider, req LoginRequest) (
 		a.logFailure(ctx, provider.AppID(), err)
 		return LoginResult{}, err
 	}
-	exchanged := exchangedKey{key: account.SessionKey.Reveal(), at: a.now()}
+	exchanged := exchangedKey{key: account.SessionKey.Reveal(), at: a.now().UnixMilli()}
 	id := Identity{
 		AppID: provider.AppID(), Subject: account.Subject, OpenID: account.OpenID, UnionID: account.UnionID,
 		Device: req.Device,
@@ -297,7 +297,7 @@ func (a *Auth) endReplaced(ctx context.Context, token string, account accountID,
 		return
 	}
 	s, _, err := a.loadSession(ctx, key)
-	if err == nil && accountOf(s.identity(a, key)) == account {
+	if err == nil && s.account() == account {
 		err = a.deleteSession(ctx, key)
 	}
 	if err != nil && !errors.Is(err, ErrInvalidToken) {

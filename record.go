@@ -3,21 +3,37 @@ package wxlogin
 import (
 	"encoding/binary"
 	"errors"
-	"time"
 )
 
-// What the store holds is written by hand: a version byte, then numbers as
-// varints and texts with their length in front. It is read on every request, and
-// a session of a hundred bytes is what lets a million of them fit in memory.
+// What the store holds is written by hand: a version byte, times in milliseconds,
+// texts with their length in front. It is read on every request, and a session of
+// a hundred bytes is what lets a million of them fit in memory.
 
 var errUnreadable = errors.New("unreadable record")
 
+const (
+	millisLen = 6    // bytes; enough until the year 10889
+	longText  = 0x80 // marks a length of two bytes, of texts up to 32 KiB
+)
+
 type recordWriter struct{ buf []byte }
 
-func (w *recordWriter) byte(b byte)      { w.buf = append(w.buf, b) }
-func (w *recordWriter) text(s string)    { w.number(int64(len(s))); w.buf = append(w.buf, s...) }
-func (w *recordWriter) number(n int64)   { w.buf = binary.AppendVarint(w.buf, n) }
-func (w *recordWriter) time(t time.Time) { w.number(t.UnixMilli()) }
+func (w *recordWriter) byte(b byte) { w.buf = append(w.buf, b) }
+
+func (w *recordWriter) text(s string) {
+	if n := len(s); n < longText {
+		w.buf = append(w.buf, byte(n))
+	} else {
+		w.buf = append(w.buf, longText|byte(n>>8), byte(n))
+	}
+	w.buf = append(w.buf, s...)
+}
+
+func (w *recordWriter) millis(ms int64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(ms))
+	w.buf = append(w.buf, b[8-millisLen:]...)
+}
 
 // recordReader reads what recordWriter wrote. After a fault every further read
 // gives the zero value, so that callers check once, with done.
@@ -26,9 +42,9 @@ type recordReader struct {
 	failed bool
 }
 
-func (r *recordReader) take(n int64) string {
-	if r.failed || n < 0 || n > int64(len(r.rest)) {
-		r.failed = true
+func (r *recordReader) take(n int) string {
+	if n > len(r.rest) {
+		r.rest, r.failed = "", true
 		return ""
 	}
 	s := r.rest[:n]
@@ -43,21 +59,20 @@ func (r *recordReader) byte() byte {
 	return 0
 }
 
-func (r *recordReader) number() int64 {
-	var u uint64
-	for shift := 0; shift < 64; shift += 7 {
-		b := r.byte()
-		u |= uint64(b&0x7f) << shift
-		if b < 0x80 {
-			return int64(u>>1) ^ -int64(u&1)
-		}
+func (r *recordReader) text() string {
+	n := int(r.byte())
+	if n >= longText {
+		n = (n&^longText)<<8 | int(r.byte())
 	}
-	r.failed = true
-	return 0
+	return r.take(n)
 }
 
-func (r *recordReader) text() string    { return r.take(r.number()) }
-func (r *recordReader) time() time.Time { return time.UnixMilli(r.number()) }
+func (r *recordReader) millis() (ms int64) {
+	for _, b := range []byte(r.take(millisLen)) {
+		ms = ms<<8 | int64(b)
+	}
+	return ms
+}
 
 // done reports a fault, or something left over.
 func (r *recordReader) done() error {

@@ -25,14 +25,14 @@ const (
 
 var errNoSession = fmt.Errorf("%w: no such session", ErrInvalidToken)
 
-// session is what the store holds of one login.
+// session is what the store holds of one login. Times are Unix milliseconds.
 type session struct {
 	AppID, Subject, OpenID, UnionID, UserID, Device, Data string
 
-	created time.Time
-	seen    time.Time // moves when a slide is written
-	end     time.Time // the absolute limit; never moves
-	idle    time.Duration
+	created int64
+	seen    int64 // moves when a slide is written
+	end     int64 // the absolute limit; never moves
+	idle    int64 // a duration, in milliseconds
 }
 
 // encode writes s for its store key.
@@ -40,17 +40,16 @@ func (s *session) encode(key string) []byte {
 	w := recordWriter{buf: make([]byte, 0, 160)}
 	w.byte(sessionVersion)
 	w.buf = append(w.buf, key[len(sessionPrefix):][:sessionTagLen]...)
-	w.time(s.created)
-	w.number(s.seen.Sub(s.created).Milliseconds())
-	w.number(s.end.Sub(s.created).Milliseconds())
-	w.number(s.idle.Milliseconds())
+	for _, ms := range [...]int64{s.created, s.seen, s.end, s.idle} {
+		w.millis(ms)
+	}
 	w.text(s.AppID)
 	w.text(s.Subject)
 	openID := s.OpenID
 	if openID == s.Subject {
 		openID = sameAsSubject
 	}
-	for _, text := range []string{openID, s.UnionID, s.UserID, s.Device, s.Data} {
+	for _, text := range [...]string{openID, s.UnionID, s.UserID, s.Device, s.Data} {
 		w.text(text)
 	}
 	return w.buf
@@ -60,17 +59,17 @@ func (s *session) encode(key string) []byte {
 // program's is. No openid is a lone zero byte.
 const sameAsSubject = "\x00"
 
-// decodeSession reads the record of key. The session shares value's bytes.
+// decodeSession reads the record of key.
 func decodeSession(key string, value []byte) (session, error) {
 	r := recordReader{rest: string(value)}
 	if r.byte() != sessionVersion || r.take(sessionTagLen) != key[len(sessionPrefix):][:sessionTagLen] {
 		return session{}, errUnreadable
 	}
 	var s session
-	s.created = r.time()
-	s.seen = s.created.Add(time.Duration(r.number()) * time.Millisecond)
-	s.end = s.created.Add(time.Duration(r.number()) * time.Millisecond)
-	s.idle = time.Duration(r.number()) * time.Millisecond
+	s.created = r.millis()
+	s.seen = r.millis()
+	s.end = r.millis()
+	s.idle = r.millis()
 	s.AppID = r.text()
 	s.Subject = r.text()
 	if s.OpenID = r.text(); s.OpenID == sameAsSubject {
@@ -84,20 +83,16 @@ func decodeSession(key string, value []byte) (session, error) {
 }
 
 // expires is when s ends if it is not used again.
-func (s *session) expires() time.Time {
-	if idle := s.seen.Add(s.idle); idle.Before(s.end) {
-		return idle
-	}
-	return s.end
-}
+func (s *session) expires() int64 { return min(s.seen+s.idle, s.end) }
 
 // storeTTL keeps the record past both limits, counted from now.
-func (s *session) storeTTL(now time.Time) time.Duration {
-	last := s.end
-	if idle := s.seen.Add(s.idle); idle.After(last) {
-		last = idle
-	}
-	return last.Sub(now) + expiredGrace
+func (s *session) storeTTL(now int64) time.Duration {
+	return time.Duration(max(s.seen+s.idle, s.end)-now)*time.Millisecond + expiredGrace
+}
+
+// account is who s belongs to.
+func (s *session) account() accountID {
+	return accountOf(Identity{AppID: s.AppID, Subject: s.Subject, UserID: s.UserID})
 }
 
 func (s *session) identity(a *Auth, key string) Identity {
@@ -109,8 +104,8 @@ func (s *session) identity(a *Auth, key string) Identity {
 		UserID:     s.UserID,
 		Device:     s.Device,
 		SessionID:  sessionIDOf(key),
-		CreatedAt:  s.created,
-		ExpiresAt:  s.expires(),
+		CreatedAt:  time.UnixMilli(s.created),
+		ExpiresAt:  time.UnixMilli(s.expires()),
 		verifiedBy: a.mark,
 	}
 	if s.Data != "" {
@@ -121,15 +116,15 @@ func (s *session) identity(a *Auth, key string) Identity {
 
 // newSession starts the clock of a session for id.
 func (a *Auth) newSession(id Identity) *session {
-	now := a.now()
-	lifetime := a.lifetime
-	if spread := int64(lifetime / lifetimeJitter); spread > 0 {
-		lifetime -= time.Duration(rand.Int64N(spread))
+	now := a.now().UnixMilli()
+	lifetime := a.lifetime.Milliseconds()
+	if spread := lifetime / lifetimeJitter; spread > 0 {
+		lifetime -= rand.Int64N(spread)
 	}
 	return &session{
 		AppID: id.AppID, Subject: id.Subject, OpenID: id.OpenID, UnionID: id.UnionID,
 		UserID: id.UserID, Device: id.Device, Data: string(id.Data),
-		created: now, seen: now, end: now.Add(lifetime), idle: a.idle,
+		created: now, seen: now, end: now + lifetime, idle: a.idle.Milliseconds(),
 	}
 }
 
@@ -146,12 +141,12 @@ func (a *Auth) Authenticate(ctx context.Context, token string) (Identity, error)
 	if err != nil {
 		return Identity{}, err
 	}
-	now := a.now()
-	if !now.Before(s.expires()) {
+	now := a.now().UnixMilli()
+	if now >= s.expires() {
 		return Identity{}, ErrSessionExpired
 	}
-	if now.Sub(s.seen) >= a.touch {
-		if err := a.slide(ctx, key, s, value, now); err != nil {
+	if now-s.seen >= a.touch.Milliseconds() {
+		if err := a.slide(ctx, key, &s, value, now); err != nil {
 			return Identity{}, err
 		}
 	}
@@ -160,28 +155,28 @@ func (a *Auth) Authenticate(ctx context.Context, token string) (Identity, error)
 
 // loadSession reads the session under key, live or expired, of an app served
 // here, and the value that a swap must find.
-func (a *Auth) loadSession(ctx context.Context, key string) (*session, []byte, error) {
+func (a *Auth) loadSession(ctx context.Context, key string) (session, []byte, error) {
 	value, err := a.store.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil, errNoSession
+		return session{}, nil, errNoSession
 	}
 	if err != nil {
-		return nil, nil, storeError("read session", err)
+		return session{}, nil, storeError("read session", err)
 	}
 	s, err := decodeSession(key, value)
 	if err != nil {
-		return nil, nil, storeError("read session", err)
+		return session{}, nil, storeError("read session", err)
 	}
 	if !a.Serves(s.AppID) {
-		return nil, nil, fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
+		return session{}, nil, fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
 	}
-	return &s, value, nil
+	return s, value, nil
 }
 
 // slide moves the idle limit. Only a session that is still there can slide:
 // nothing brings back one that was deleted. Losing to another slide is fine, and
 // so is a write that failed: the session was read and is live.
-func (a *Auth) slide(ctx context.Context, key string, s *session, old []byte, now time.Time) error {
+func (a *Auth) slide(ctx context.Context, key string, s *session, old []byte, now int64) error {
 	moved := *s
 	moved.seen = now
 	swapped, err := a.store.Swap(ctx, key, old, moved.encode(key), moved.storeTTL(now))

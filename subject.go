@@ -33,7 +33,7 @@ func (a *Auth) SessionKeys(ctx context.Context, id Identity) (SessionKeys, error
 	return SessionKeys{
 		Current:     NewSecret(record.current.key),
 		Previous:    NewSecret(record.previous.key),
-		ExchangedAt: record.current.at,
+		ExchangedAt: time.UnixMilli(record.current.at),
 	}, nil
 }
 
@@ -56,7 +56,7 @@ type subject struct {
 // exchangedKey is a session_key and when WeChat answered with it.
 type exchangedKey struct {
 	key string
-	at  time.Time
+	at  int64 // Unix milliseconds
 }
 
 func subjectKey(appID, subjectID string) string {
@@ -87,7 +87,7 @@ func (s *subject) encode() []byte {
 	for _, k := range []exchangedKey{s.current, s.previous} {
 		w.text(k.key)
 		if k.key != "" {
-			w.time(k.at)
+			w.millis(k.at)
 		}
 	}
 	return w.buf
@@ -104,7 +104,7 @@ func (s *subject) decode(plain string) error {
 	var keys [2]exchangedKey
 	for i := range keys {
 		if keys[i].key = r.text(); keys[i].key != "" {
-			keys[i].at = r.time()
+			keys[i].at = r.millis()
 		}
 	}
 	if err := r.done(); err != nil {
@@ -121,21 +121,14 @@ func (s *subject) add(k exchangedKey) {
 	switch {
 	case k.key == "":
 	case k.key == s.current.key:
-		s.current.at = later(s.current.at, k.at)
-	case s.current.key == "" || !k.at.Before(s.current.at):
+		s.current.at = max(s.current.at, k.at)
+	case s.current.key == "" || k.at >= s.current.at:
 		s.previous, s.current = s.current, k
 	case k.key == s.previous.key:
-		s.previous.at = later(s.previous.at, k.at)
-	case s.previous.key == "" || k.at.After(s.previous.at):
+		s.previous.at = max(s.previous.at, k.at)
+	case s.previous.key == "" || k.at > s.previous.at:
 		s.previous = k
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // saveSubject adds what a login learned to the record that was read as s, or to
