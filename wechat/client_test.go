@@ -156,6 +156,22 @@ func TestRequestLooksLikeAGETWithoutABody(t *testing.T) {
 	}
 }
 
+// What keeps net/http from sending a GET again, and from probing its body for up
+// to 200 ms and then sending it chunked.
+func TestRequestHasABodyThatNetHTTPNeitherReplaysNorProbes(t *testing.T) {
+	rt := &script{t: t, bodies: []string{goodAnswer}}
+	if _, err := provider(t, rt).Exchange(t.Context(), "plain"); err != nil {
+		t.Fatal(err)
+	}
+	r := rt.seen[0]
+	if r.Body == nil || r.Body == http.NoBody || r.GetBody != nil {
+		t.Error("net/http takes this request for one it may replay")
+	}
+	if len(r.TransferEncoding) != 1 || r.TransferEncoding[0] != "identity" {
+		t.Errorf("transfer encoding %q: net/http probes the body", r.TransferEncoding)
+	}
+}
+
 func TestRedirectIsNotFollowed(t *testing.T) {
 	var followed int
 	var server *httptest.Server

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -165,3 +166,5 @@ func answering(body string) http.Handler {
 		fmt.Fprint(w, body)
 	})
 }
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
