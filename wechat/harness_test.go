@@ -155,7 +155,7 @@ func overPipes(t *testing.T, h http.Handler, opts ...Option) (*MiniProgramProvid
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	p.client.own.DialContext = network.dial
+	p.client.gate.dial = network.dial
 	p.client.own.Proxy = nil
 	return p, network
 }

@@ -37,6 +37,9 @@ const (
 // connection, whose loss would burn the codes of all of them.
 //
 // There is no time-out for response headers; the call's own covers them.
+//
+// A provider's own connections are sparser by one rule that a transport alone
+// cannot keep: a burst opens no more connections than it has calls in flight.
 func NewTransport() *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
