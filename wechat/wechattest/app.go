@@ -2,7 +2,6 @@ package wechattest
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"time"
@@ -20,8 +19,9 @@ const MockUser = "mock"
 //
 // It is safe for concurrent use.
 type App struct {
-	e          *Emulator
-	id, secret string
+	e           *Emulator
+	id          string
+	credentials *credentials
 
 	// All below is guarded by e.mu.
 	platform string
@@ -29,6 +29,7 @@ type App struct {
 	queue    []string           // openids, first seen first
 	blocked  map[string]bool    // by name
 	hidden   map[string]bool    // by name
+	phones   map[string]phone   // by name, where the test set one
 }
 
 // member is what the app remembers of a user who was there.
@@ -37,16 +38,18 @@ type member struct {
 	openID  string
 	key     string // session_key, base64 text
 	rotated time.Time
+	keyDies time.Time // zero: never
 	minute  time.Time // the quota's window
 	calls   int
 }
 
 func newApp(e *Emulator, id, secret string) *App {
 	return &App{
-		e: e, id: id, secret: secret,
+		e: e, id: id, credentials: e.addCredentials(id, secret),
 		users:   make(map[string]*member),
 		blocked: make(map[string]bool),
 		hidden:  make(map[string]bool),
+		phones:  make(map[string]phone),
 	}
 }
 
@@ -64,7 +67,7 @@ func (a *App) Code(user string) string {
 	defer a.e.mu.Unlock()
 	now := a.e.now()
 	m := a.login(user, now)
-	return a.e.codes.mint(now, codeEntry{app: a, user: user, key: m.key})
+	return a.e.codes.mint(now, codeEntry{appID: a.id, user: user, key: m.key})
 }
 
 // OpenID is the user's openid in this app: 28 characters beginning with o, always the same for the same app id
@@ -87,11 +90,11 @@ func (a *App) unionID(user string) string {
 }
 
 // SessionKey is the one session_key that WeChat holds valid for the user now, as base64 text; empty before the
-// first wx.login.
+// first wx.login and when the key has expired.
 func (a *App) SessionKey(user string) string {
 	a.e.mu.Lock()
 	defer a.e.mu.Unlock()
-	if m, ok := a.users[a.OpenID(user)]; ok {
+	if m, ok := a.users[a.OpenID(user)]; ok && m.keyLives(a.e.now()) {
 		return m.key
 	}
 	return ""
@@ -102,8 +105,16 @@ func (a *App) RotateKey(user string) string {
 	a.e.mu.Lock()
 	defer a.e.mu.Unlock()
 	m := a.member(user)
-	m.rotate(a.e.now())
+	m.rotate(a.e.now(), a.e.keyLifetime)
 	return m.key
+}
+
+// ExpireKey ends the user's session_key without a successor, as when a user stayed away for long: checks of it
+// are answered 87007 until the next wx.login.
+func (a *App) ExpireKey(user string) {
+	a.e.mu.Lock()
+	defer a.e.mu.Unlock()
+	a.member(user).keyDies = a.e.now()
 }
 
 // Block puts users on the list of WeChat's risk control: their exchanges are answered 40226.
@@ -142,8 +153,8 @@ func (a *App) BindOpenPlatform(account string) {
 // login is what wx.login() does to the user's session_key.
 func (a *App) login(user string, now time.Time) *member {
 	m := a.member(user)
-	if m.key == "" || a.e.rotation.due(now.Sub(m.rotated)) {
-		m.rotate(now)
+	if !m.keyLives(now) || a.e.rotation.due(now.Sub(m.rotated)) {
+		m.rotate(now, a.e.keyLifetime)
 	}
 	return m
 }
@@ -175,15 +186,26 @@ func (m *member) overQuota(limit int, now time.Time) bool {
 	return m.calls > limit
 }
 
-func (m *member) rotate(now time.Time) {
+func (m *member) keyLives(now time.Time) bool {
+	return m.key != "" && (m.keyDies.IsZero() || now.Before(m.keyDies))
+}
+
+// rotate is a new key with a new life; resetting is a new key in the old one's life.
+func (m *member) rotate(now time.Time, lifetime time.Duration) {
+	m.key, m.rotated, m.keyDies = newSessionKey(), now, time.Time{}
+	if lifetime > 0 {
+		m.keyDies = now.Add(lifetime)
+	}
+}
+
+func newSessionKey() string {
 	var raw [16]byte
 	rand.Read(raw[:]) // never fails
-	m.key = base64.StdEncoding.EncodeToString(raw[:])
-	m.rotated = now
+	return base64.StdEncoding.EncodeToString(raw[:])
 }
 
 // derive makes an id in the shape of WeChat's: "o" and 27 characters of [0-9A-Za-z_-].
 func derive(kind, scope, user string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "wechattest %s\x00%d\x00%s\x00%s", kind, len(scope), scope, user))
+	sum := digest(kind, scope, user)
 	return "o" + base64.RawURLEncoding.EncodeToString(sum[:])[:27]
 }

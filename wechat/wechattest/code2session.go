@@ -34,7 +34,7 @@ func (e *Emulator) code2Session(c call) answer {
 	if !ok {
 		return refuse(40013)
 	}
-	if q.Get("secret") != app.secret {
+	if q.Get("secret") != app.credentials.secret {
 		return refuse(40125)
 	}
 	entry, ok := e.loginCode(c, app)
@@ -67,8 +67,9 @@ func (e *Emulator) loginCode(c call, app *App) (*codeEntry, bool) {
 			user, named = MockUser, true
 		}
 		if named && validUser(user) {
-			return &codeEntry{app: app, user: user, key: app.login(user, c.now).key}, true
+			return &codeEntry{appID: app.id, user: user, key: app.login(user, c.now).key}, true
 		}
 	}
-	return e.codes.find(c.now, app, code)
+	entry, ok := e.codes.find(c.now, code)
+	return entry, ok && entry.appID == app.id && !entry.expired(c.now)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// CodeTTL is how long a code of wx.login() lives.
+// CodeTTL is how long a code lives: of wx.login(), of the phone button, of a multi-terminal login.
 const CodeTTL = 5 * time.Minute
 
 // maxCodes bounds a codeBook. Beyond it the oldest codes become unknown before their time: 3000 logins each
@@ -22,21 +22,23 @@ const (
 type codeBook struct {
 	alphabet string
 	length   int
+	keep     time.Duration // how long a code is told from one that never was
 	entries  map[string]*codeEntry
 	queue    []*codeEntry // oldest first
 }
 
 type codeEntry struct {
 	code   string
-	app    *App
+	appID  string
 	user   string
-	key    string // session_key of the wx.login that made the code
+	key    string    // wx.login: the session_key that goes with the code
+	login  LoginType // multi-terminal login
 	minted time.Time
 	used   bool
 }
 
-func newCodeBook() codeBook {
-	return codeBook{alphabet: alphanumerics, length: 32, entries: make(map[string]*codeEntry)}
+func newCodeBook(alphabet string, length int, keep time.Duration) codeBook {
+	return codeBook{alphabet: alphabet, length: length, keep: keep, entries: make(map[string]*codeEntry)}
 }
 
 func (b *codeBook) mint(now time.Time, entry codeEntry) string {
@@ -47,18 +49,15 @@ func (b *codeBook) mint(now time.Time, entry codeEntry) string {
 	return entry.code
 }
 
-// find returns the code's entry if it is one of this app and still alive.
-func (b *codeBook) find(now time.Time, app *App, code string) (*codeEntry, bool) {
+// find returns what is known of the code. The caller still checks whose it is and whether it is alive.
+func (b *codeBook) find(now time.Time, code string) (*codeEntry, bool) {
 	b.drop(now)
 	entry, ok := b.entries[code]
-	if !ok || entry.app != app || entry.expired(now) {
-		return nil, false
-	}
-	return entry, true
+	return entry, ok
 }
 
 func (b *codeBook) drop(now time.Time) {
-	for len(b.queue) > 0 && (len(b.queue) >= maxCodes || b.queue[0].expired(now)) {
+	for len(b.queue) > 0 && (len(b.queue) >= maxCodes || now.Sub(b.queue[0].minted) >= b.keep) {
 		delete(b.entries, b.queue[0].code)
 		b.queue[0] = nil
 		b.queue = b.queue[1:]
@@ -66,7 +65,7 @@ func (b *codeBook) drop(now time.Time) {
 }
 
 func (c *codeEntry) expired(now time.Time) bool {
-	return !now.Before(c.minted.Add(CodeTTL))
+	return now.Sub(c.minted) >= CodeTTL
 }
 
 // randomText draws each character evenly: bytes past the last whole multiple of the alphabet are thrown away.

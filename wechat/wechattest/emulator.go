@@ -28,19 +28,27 @@ const maxBody = 64 << 10
 // It is safe for concurrent use. It needs no Close: it starts nothing, and a delayed answer ends with its
 // request's context.
 type Emulator struct {
-	now       func() time.Time
-	rotation  Rotation
-	devCodes  bool
-	noRID     bool
-	userQuota int
-	latency   time.Duration
-	order     []string // app ids as configured; the first one is the app of Code and OpenID
+	now            func() time.Time
+	rotation       Rotation
+	keyLifetime    time.Duration
+	tokenLifetime  time.Duration
+	devCodes       bool
+	noRID          bool
+	numericCountry bool
+	userQuota      int
+	latency        time.Duration
+	order          []string // app ids as configured; the first one is the app of Code and OpenID
+	apps           map[string]*App
+	terminals      map[string]*MultiTerminalApp
+	clients        map[string]*credentials // of both kinds of app
 
-	mu     sync.Mutex
-	apps   map[string]*App
-	codes  codeBook
-	faults faultPlan
-	record record
+	mu            sync.Mutex
+	codes         codeBook
+	phoneCodes    codeBook
+	terminalCodes codeBook
+	tokens        tokenBook
+	faults        faultPlan
+	record        record
 
 	nextUser atomic.Uint64
 }
@@ -52,11 +60,17 @@ type Emulator struct {
 // mistake in the test, and the earliest place to see it.
 func New(opts ...Option) *Emulator {
 	e := &Emulator{
-		now:    time.Now,
-		apps:   make(map[string]*App),
-		codes:  newCodeBook(),
-		faults: faultPlan{rng: newRand(1)},
-		record: record{limit: 1024, counts: make(map[string]int)},
+		now:           time.Now,
+		tokenLifetime: 2 * time.Hour,
+		apps:          make(map[string]*App),
+		terminals:     make(map[string]*MultiTerminalApp),
+		clients:       make(map[string]*credentials),
+		codes:         newCodeBook(alphanumerics, 32, CodeTTL),
+		phoneCodes:    newCodeBook(hexDigits, 64, CodeTTL),
+		terminalCodes: newCodeBook(alphanumerics, 32, terminalCodeMemory),
+		tokens:        tokenBook{byText: make(map[string]*accessToken)},
+		faults:        faultPlan{rng: newRand(1)},
+		record:        record{limit: 1024, counts: make(map[string]int)},
 	}
 	for _, opt := range opts {
 		opt(e)
@@ -64,20 +78,23 @@ func New(opts ...Option) *Emulator {
 	if len(e.order) == 0 {
 		WithApp(DefaultAppID, DefaultSecret)(e)
 	}
+	for _, m := range e.terminals {
+		m.resolveLink()
+	}
 	return e
 }
 
 // App is the app with this id. It panics if the emulator was not given it, because only the test itself can
 // have got the id wrong.
 func (e *Emulator) App(appID string) *App {
-	a, ok := e.apps[appID] // written by New alone
+	a, ok := e.apps[appID]
 	if !ok {
 		panic(fmt.Sprintf("wechattest: app %q is not configured; pass WithApp(%q, secret)", appID, appID))
 	}
 	return a
 }
 
-// AppIDs lists the configured apps in the order of their options.
+// AppIDs lists the configured mini programs in the order of their options.
 func (e *Emulator) AppIDs() []string {
 	return append([]string(nil), e.order...)
 }

@@ -140,7 +140,7 @@ func Endless() Fault {
 // has it.
 func NumbersAsStrings() Fault {
 	return Fault{label: "numbers as strings", reshapes: true, strike: func(w http.ResponseWriter, _ *http.Request, out *wireReply) {
-		out.quoted = true
+		out.format.quoted = true
 		out.write(w)
 	}}
 }

@@ -13,7 +13,10 @@ import (
 )
 
 // paths are all emulated interfaces.
-var paths = []string{wechattest.PathCode2Session}
+var paths = []string{
+	wechattest.PathCode2Session, wechattest.PathToken, wechattest.PathStableToken, wechattest.PathCheckSession,
+	wechattest.PathResetSessionKey, wechattest.PathPhoneNumber, wechattest.PathCode2VerifyInfo,
+}
 
 // FuzzServeHTTP sends anything to every interface: the emulator must answer in JSON, without a panic and
 // without giving a secret away.
@@ -23,10 +26,18 @@ func FuzzServeHTTP(f *testing.F) {
 	f.Add(uint8(0), "GET", good+"&js_code=%00&appid=x", "", "")
 	f.Add(uint8(0), "GET", "%zz&;=&a=b=c&appid", "", "")
 	f.Add(uint8(0), "HEAD", good, "text/plain", "x")
-	f.Add(uint8(0), "POST", good, "application/json", `{"code":"dev:alice"}`)
-	e := wechattest.New(wechattest.WithDevCodes(), wechattest.WithUserQuota(5), wechattest.WithRecord(1))
+	f.Add(uint8(1), "GET", tokenQuery().Encode(), "", "")
+	f.Add(uint8(2), "POST", "", "application/json", `{"grant_type":"client_credential","appid":"wx0123456789abcdef","secret":"x","force_refresh":true}`)
+	f.Add(uint8(2), "POST", "", "", `{"appid":[],"secret":{},"grant_type":null,"force_refresh":0}`)
+	f.Add(uint8(3), "GET", "access_token=x&openid=x&signature=x&sig_method=hmac_sha256", "", "")
+	f.Add(uint8(4), "GET", "access_token=x&openid=x&signature=%00&sig_method=hmac_sha256", "", "")
+	f.Add(uint8(5), "POST", "access_token=x", "application/json", `{"code":"x","openid":"x"}`)
+	f.Add(uint8(6), "GET", verifyQuery("x").Encode(), "", "")
+	e := wechattest.New(wechattest.WithDevCodes(), wechattest.WithUserQuota(5), wechattest.WithRecord(1), wechattest.WithMultiTerminal("wxdonut", "synthetic"))
+	token := e.App(wechattest.DefaultAppID).AccessToken()
 	f.Fuzz(func(t *testing.T, which uint8, method, query, contentType, body string) {
 		path := paths[int(which)%len(paths)]
+		query = strings.ReplaceAll(query, "access_token=x", "access_token="+token) // so that fuzzing gets past it
 		r := &http.Request{
 			Method: method, URL: &url.URL{Path: path, RawQuery: query}, Header: http.Header{"Content-Type": {contentType}},
 			Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), RemoteAddr: "127.0.0.1:1",

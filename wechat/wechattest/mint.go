@@ -17,6 +17,7 @@ const maxMint = 10000
 //
 //	POST ?user=alice            {"code":"…"}
 //	POST ?user=alice&app=wx…    the same in another app than the first
+//	POST ?user=alice&kind=phone {"code":"…"}, of the phone button ([App.PhoneCode])
 //	POST ?n=1000                {"codes":["…",…]}
 //
 // Without user, each code belongs to a user of its own; with user, all n are the one user's. n is at most
@@ -54,14 +55,23 @@ func (e *Emulator) mintOverHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w, http.StatusBadRequest, "user must be at most 64 bytes of printable text")
 		return
 	}
-	login := func() string {
+	mint := e.App(appID).Code
+	switch r.Form.Get("kind") {
+	case "", "login":
+	case "phone":
+		mint = e.App(appID).PhoneCode
+	default:
+		reject(w, http.StatusBadRequest, "kind must be login or phone")
+		return
+	}
+	next := func() string {
 		if user == "" {
-			return e.App(appID).Code(fmt.Sprintf("user-%d", e.nextUser.Add(1)))
+			return mint(fmt.Sprintf("user-%d", e.nextUser.Add(1)))
 		}
-		return e.App(appID).Code(user)
+		return mint(user)
 	}
 	if !r.Form.Has("n") {
-		reply(w, map[string]string{"code": login()})
+		reply(w, map[string]string{"code": next()})
 		return
 	}
 	n, err := strconv.Atoi(r.Form.Get("n"))
@@ -71,7 +81,7 @@ func (e *Emulator) mintOverHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	codes := make([]string, n)
 	for i := range codes {
-		codes[i] = login()
+		codes[i] = next()
 	}
 	reply(w, map[string][]string{"codes": codes})
 }

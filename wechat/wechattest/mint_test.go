@@ -73,6 +73,7 @@ func TestCodeHandlerRefuses(t *testing.T) {
 		{"n zero", "POST", "/?n=0", "", 400},
 		{"n negative", "POST", "/?n=-1", "", 400},
 		{"n beyond the bound", "POST", "/?n=10001", "", 400},
+		{"a kind that is none", "POST", "/?kind=fax", "", 400},
 		{"a long name", "POST", "/?user=" + strings.Repeat("x", 65), "", 400},
 		{"a name with a line break", "POST", "/?user=a%0Ab", "", 400},
 		{"a name that is not UTF-8", "POST", "/?user=%FF", "", 400},
@@ -101,4 +102,15 @@ func mint(e *wechattest.Emulator, method, target, form string) *httptest.Respons
 	w := httptest.NewRecorder()
 	http.Handler(e.CodeHandler()).ServeHTTP(w, r)
 	return w
+}
+
+func TestCodeHandlerMintsPhoneCodes(t *testing.T) {
+	srv := newServer(t)
+	app := srv.App(wechattest.DefaultAppID)
+	var got struct{ Code string }
+	w := mint(srv.Emulator, "POST", "/?user=alice&kind=phone", "")
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	wantErrcode(t, askPhone(t, srv, app.AccessToken(), phoneBody(got.Code, app.OpenID("alice"))), 0)
 }

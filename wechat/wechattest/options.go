@@ -1,9 +1,6 @@
 package wechattest
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Option sets up an emulator; see [New].
 type Option func(*Emulator)
@@ -14,12 +11,6 @@ type AppOption func(*App)
 // WithApp adds an app. Several apps may be given; the first is the one of [Emulator.Code].
 func WithApp(appID, secret string, opts ...AppOption) Option {
 	return func(e *Emulator) {
-		if appID == "" || secret == "" {
-			panic("wechattest: WithApp needs an app id and a secret")
-		}
-		if _, twice := e.apps[appID]; twice {
-			panic(fmt.Sprintf("wechattest: app %q is configured twice", appID))
-		}
 		a := newApp(e, appID, secret)
 		for _, opt := range opts {
 			opt(a)
@@ -62,6 +53,24 @@ func (r Rotation) due(age time.Duration) bool {
 // WithRotation sets when wx.login() replaces the session_key; [RotateAlways] by default.
 func WithRotation(r Rotation) Option {
 	return func(e *Emulator) { e.rotation = r }
+}
+
+// WithKeyLifetime sets how long a session_key lives after the wx.login that made it. By default it does not
+// expire: WeChat publishes no figure, and the three days that are sometimes named are unconfirmed.
+func WithKeyLifetime(d time.Duration) Option {
+	return func(e *Emulator) { e.keyLifetime = d }
+}
+
+// WithTokenLifetime sets the expires_in of access tokens, two hours by default. stable_token hands out a new
+// token in the last five minutes, with a shorter lifetime therefore on every call.
+func WithTokenLifetime(d time.Duration) Option {
+	return func(e *Emulator) { e.tokenLifetime = max(d, time.Second) }
+}
+
+// WithNumericCountryCode sends the country code of a phone number as the number 86, as the official sample
+// does, instead of the text "86", as the official table says.
+func WithNumericCountryCode() Option {
+	return func(e *Emulator) { e.numericCountry = true }
 }
 
 // WithDevCodes makes two kinds of code work that nobody minted: "the code is a mock one", which WeChat's

@@ -11,14 +11,39 @@ import (
 // endpoint is one of WeChat's interfaces.
 type endpoint struct {
 	contentType string
-	comma       bool // errmsg and rid are parted by a comma
+	suffix      suffix
 	handle      func(*Emulator, call) answer
 }
+
+// suffix is how an interface puts its request id behind errmsg.
+type suffix int
+
+const (
+	commaRID suffix = iota // "invalid code, rid: …"
+	plainRID               // "invalid credential … rid: …"
+	hintRID                // "invalid code hint: […] rid: …"
+)
+
+// The Content-Type is known from header dumps for sns and cgi-bin; for wxa and donut it is unconfirmed. So is
+// the suffix of checksession, resetusersessionkey and stable_token.
+const jsonType = "application/json; encoding=utf-8"
 
 func endpointAt(path string) (endpoint, bool) {
 	switch path {
 	case PathCode2Session:
-		return endpoint{contentType: "text/plain", comma: true, handle: (*Emulator).code2Session}, true
+		return endpoint{"text/plain", commaRID, (*Emulator).code2Session}, true
+	case PathToken:
+		return endpoint{jsonType, plainRID, (*Emulator).token}, true
+	case PathStableToken:
+		return endpoint{jsonType, plainRID, (*Emulator).stableToken}, true
+	case PathCheckSession:
+		return endpoint{jsonType, plainRID, (*Emulator).checkSession}, true
+	case PathResetSessionKey:
+		return endpoint{jsonType, plainRID, (*Emulator).resetSessionKey}, true
+	case PathPhoneNumber:
+		return endpoint{jsonType, hintRID, (*Emulator).phoneNumber}, true
+	case PathCode2VerifyInfo:
+		return endpoint{jsonType, plainRID, (*Emulator).code2VerifyInfo}, true
 	}
 	return endpoint{}, false
 }
@@ -33,8 +58,13 @@ type answer struct {
 
 func refuse(code int) answer { return answer{code: code} }
 
-// field is a key and a string, int, int64, bool or []field. A list keeps the order of the keys, which is part of
-// being faithful and which a map would lose.
+// okFields begins a success in the interfaces that say so; code2Session does not.
+func okFields(more ...field) []field {
+	return append([]field{{"errcode", 0}, {"errmsg", "ok"}}, more...)
+}
+
+// field is a key and a string, int, int64, bool, []field (an object) or [][]field (a list of objects). Unlike a
+// map it keeps the order of the keys, which is part of being faithful.
 type field struct {
 	key   string
 	value any
@@ -46,7 +76,7 @@ type wireReply struct {
 	contentType string
 	code        int
 	fields      []field
-	quoted      bool // numbers as strings
+	format      format
 }
 
 // seal completes an answer with what depends on the endpoint.
@@ -60,7 +90,7 @@ func (e *Emulator) seal(ep endpoint, a answer) wireReply {
 		msg = errText(a.code)
 	}
 	if !a.verbatim && !e.noRID {
-		msg += requestID(e.clock(), ep.comma)
+		msg += requestID(e.clock(), ep.suffix)
 	}
 	out.fields = []field{{"errcode", a.code}, {"errmsg", msg}}
 	return out
@@ -72,16 +102,19 @@ func (e *Emulator) clock() time.Time {
 	return e.now()
 }
 
-// requestID is the suffix by which WeChat's support finds a request; its first group is the time.
-func requestID(now time.Time, comma bool) string {
-	sep := " rid: "
-	if comma {
-		sep = ", rid: "
+// requestID is what WeChat's support finds a request by; its first group is the time.
+func requestID(now time.Time, style suffix) string {
+	lead := ""
+	switch style {
+	case commaRID:
+		lead = ","
+	case hintRID:
+		lead = " hint: [" + randomText(alphanumerics, 16) + "]"
 	}
-	return fmt.Sprintf("%s%08x-%08x-%08x", sep, uint32(now.Unix()), rand.Uint32(), rand.Uint32())
+	return fmt.Sprintf("%s rid: %08x-%08x-%08x", lead, uint32(now.Unix()), rand.Uint32(), rand.Uint32())
 }
 
-func (out *wireReply) body() []byte { return appendObject(nil, out.fields, out.quoted) }
+func (out *wireReply) body() []byte { return out.format.object(nil, out.fields) }
 
 func (out *wireReply) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", out.contentType)
@@ -89,43 +122,61 @@ func (out *wireReply) write(w http.ResponseWriter) {
 	_, _ = w.Write(out.body()) // a client that has gone needs no answer
 }
 
-func appendObject(b []byte, fields []field, quoted bool) []byte {
+// format says how JSON is spelled: everything beyond ASCII as it is, in answers with the slash escaped.
+type format struct {
+	plainSlash bool
+	quoted     bool // numbers as strings
+}
+
+func (f format) object(b []byte, fields []field) []byte {
 	b = append(b, '{')
-	for i, f := range fields {
+	for i, field := range fields {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, f.key), ':')
-		switch v := f.value.(type) {
-		case string:
-			b = appendString(b, v)
-		case bool:
-			b = strconv.AppendBool(b, v)
-		case int:
-			b = appendNumber(b, int64(v), quoted)
-		case int64:
-			b = appendNumber(b, v, quoted)
-		case []field:
-			b = appendObject(b, v, quoted)
-		}
+		b = f.value(append(f.text(b, field.key), ':'), field.value)
 	}
 	return append(b, '}')
 }
 
-func appendNumber(b []byte, n int64, quoted bool) []byte {
-	if !quoted {
+func (f format) value(b []byte, value any) []byte {
+	switch v := value.(type) {
+	case string:
+		return f.text(b, v)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int:
+		return f.number(b, int64(v))
+	case int64:
+		return f.number(b, v)
+	case []field:
+		return f.object(b, v)
+	case [][]field:
+		b = append(b, '[')
+		for i, object := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = f.object(b, object)
+		}
+		return append(b, ']')
+	}
+	panic(fmt.Sprintf("wechattest: a field cannot be a %T", value))
+}
+
+func (f format) number(b []byte, n int64) []byte {
+	if !f.quoted {
 		return strconv.AppendInt(b, n, 10)
 	}
 	b = strconv.AppendInt(append(b, '"'), n, 10)
 	return append(b, '"')
 }
 
-// appendString writes JSON as WeChat does: the slash escaped, everything beyond ASCII as it is.
-func appendString(b []byte, s string) []byte {
+func (f format) text(b []byte, s string) []byte {
 	b = append(b, '"')
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' || c == '\\' || c == '/':
+	for _, c := range []byte(s) {
+		switch {
+		case c == '"' || c == '\\' || c == '/' && !f.plainSlash:
 			b = append(b, '\\', c)
 		case c < 0x20:
 			b = fmt.Appendf(b, `\u%04x`, c)
