@@ -3,16 +3,12 @@ package wxlogin
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/ginwx/wxlogin/store"
 )
 
 // accountID names who sessions belong to: the application's user where it gave a
@@ -23,6 +19,11 @@ func accountOf(id Identity) accountID {
 	if id.UserID != "" {
 		return accountID(digest("user", id.UserID))
 	}
+	return subjectAccount(id)
+}
+
+// subjectAccount is the account of a user without UserID.
+func subjectAccount(id Identity) accountID {
 	return accountID(digest("subject", id.AppID, id.Subject))
 }
 
@@ -52,7 +53,7 @@ type Session struct {
 // Sessions lists the live sessions of id's account, the newest first. The error
 // is of class ErrNoAccountIndex or ErrStoreUnavailable.
 func (a *Auth) Sessions(ctx context.Context, id Identity) ([]Session, error) {
-	found, err := a.listSessions(ctx, accountOf(id))
+	found, err := a.listSessions(ctx, accountOf(id), liveSession)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (a *Auth) Sessions(ctx context.Context, id Identity) ([]Session, error) {
 // no error, because that session is as gone as the caller wants it. The error is
 // of class ErrNoAccountIndex or ErrStoreUnavailable.
 func (a *Auth) EndSession(ctx context.Context, id Identity, sessionID string) error {
-	found, err := a.listSessions(ctx, accountOf(id))
+	found, err := a.listSessions(ctx, accountOf(id), liveSession)
 	if err != nil {
 		return err
 	}
@@ -106,26 +107,6 @@ func (a *Auth) Logout(ctx context.Context, token string) error {
 	return a.deleteSession(ctx, key)
 }
 
-// RevokeUser ends every session of id's account, in all apps, those of logins in
-// flight included. Give the identity that FromContext or Authenticate returned,
-// or one with UserID, or, for users without one, with AppID and Subject. The
-// session_keys stay. The error is of class ErrNoAccountIndex or
-// ErrStoreUnavailable; after either, sessions may live on.
-func (a *Auth) RevokeUser(ctx context.Context, id Identity) error {
-	if a.accounts == nil {
-		return ErrNoAccountIndex
-	}
-	account := accountOf(id)
-	if err := a.markRevoked(ctx, account); err != nil {
-		return err
-	}
-	if err := a.accounts.DeleteFor(ctx, account.indexKey()); err != nil {
-		return storeError("revoke account", err)
-	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "wxlogin: account revoked", slog.String("app", id.AppID))
-	return nil
-}
-
 func (a *Auth) deleteSession(ctx context.Context, key string) error {
 	if err := a.store.Delete(ctx, key); err != nil {
 		return storeError("end session", err)
@@ -139,8 +120,12 @@ type listedSession struct {
 	session
 }
 
-// listSessions returns the live sessions of an account, the newest first.
-func (a *Auth) listSessions(ctx context.Context, account accountID) ([]listedSession, error) {
+// liveSession and anySession say what listSessions returns.
+func liveSession(s *session, now int64) bool { return now < s.expires() }
+func anySession(*session, int64) bool        { return true }
+
+// listSessions returns the wanted sessions of an account, the newest first.
+func (a *Auth) listSessions(ctx context.Context, account accountID, wanted func(*session, int64) bool) ([]listedSession, error) {
 	if a.accounts == nil {
 		return nil, ErrNoAccountIndex
 	}
@@ -158,7 +143,7 @@ func (a *Auth) listSessions(ctx context.Context, account accountID) ([]listedSes
 		if err != nil {
 			return nil, storeError("list sessions", err)
 		}
-		if now < s.expires() {
+		if wanted(&s, now) {
 			list = append(list, listedSession{entry.Key, s})
 		}
 	}
@@ -177,71 +162,11 @@ func (a *Auth) capSessions(ctx context.Context, account accountID) {
 	if a.maxSessions < 0 || a.accounts == nil {
 		return
 	}
-	list, err := a.listSessions(ctx, account)
+	list, err := a.listSessions(ctx, account, liveSession)
 	for i := a.maxSessions; i < len(list) && err == nil; i++ {
 		err = a.deleteSession(ctx, list[i].key)
 	}
 	if err != nil {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "wxlogin: sessions not capped", slog.Any("error", err))
 	}
-}
-
-// A revocation must also catch a login that is in flight: one whose OnLogin found
-// the user in order just before, and whose session is saved just after. So a
-// revocation leaves a mark, and a login compares the mark from before OnLogin
-// with the one after its session was saved.
-
-const markLen = 16
-
-// markTTL outlives any login that could have read its user before the mark.
-func (a *Auth) markTTL() time.Duration { return a.loginTimeout + time.Minute }
-
-func (a *Auth) markRevoked(ctx context.Context, account accountID) error {
-	mark := make([]byte, markLen)
-	_, _ = rand.Read(mark) // never fails
-	if err := a.store.Set(ctx, account.markKey(), mark, a.markTTL()); err != nil {
-		return storeError("mark account", err)
-	}
-	return nil
-}
-
-// markOf returns the account's mark, or "" where there is none.
-func (a *Auth) markOf(ctx context.Context, account accountID) (string, error) {
-	mark, err := a.store.Get(ctx, account.markKey())
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", storeError("read mark", err)
-	}
-	return string(mark), nil
-}
-
-// markSeen is the mark of the account that a login expects to end up with.
-type markSeen struct {
-	account accountID
-	mark    string
-}
-
-func (a *Auth) seeMark(ctx context.Context, account accountID) (markSeen, error) {
-	mark, err := a.markOf(ctx, account)
-	return markSeen{account, mark}, err
-}
-
-// checkMark undoes the session under key if the account was revoked after seen.
-// Where the login ended up with another account than it expected, any mark
-// counts: a user who is new to the account and was revoked within the last minute
-// logs in once more.
-func (a *Auth) checkMark(ctx context.Context, account accountID, seen markSeen, key string) error {
-	mark, err := a.markOf(ctx, account)
-	if err == nil {
-		if mark == "" || (account == seen.account && mark == seen.mark) {
-			return nil
-		}
-		err = fmt.Errorf("%w: the account was revoked during the login", ErrInvalidCode)
-	}
-	if undo := a.store.Delete(ctx, key); undo != nil {
-		return storeError("undo login", undo)
-	}
-	return err
 }

@@ -21,7 +21,8 @@ type Auth struct {
 	accounts  store.AccountStore // nil where the store cannot list
 	ownStore  bool
 	providers map[string]Provider
-	apps      []string // all that are served, login first
+	apps      []string // all that the Config names, login first
+	resolve   resolver // of the others; may be nil
 	keys      *keyring
 	tokens    *tokenCodec
 	flights   *flights // behind a pointer, as all that moves: fmt may walk the struct
@@ -61,6 +62,7 @@ func newAuth(cfg Config, ring *keyring, ownStore bool) *Auth {
 		touch:        min(maxTouchInterval, cfg.IdleTimeout/touchShare),
 		loginTimeout: cfg.LoginTimeout,
 		maxSessions:  cfg.MaxSessions,
+		resolve:      cfg.Resolve,
 		onLogin:      cfg.OnLogin,
 		log:          cfg.Logger,
 		now:          cfg.Now,
@@ -69,6 +71,7 @@ func newAuth(cfg Config, ring *keyring, ownStore bool) *Auth {
 	for _, provider := range cfg.Providers {
 		a.providers[provider.AppID()] = provider
 		a.apps = append(a.apps, provider.AppID())
+		a.equip(provider)
 	}
 	for _, id := range cfg.Apps {
 		if !slices.Contains(a.apps, id) {
@@ -77,9 +80,6 @@ func newAuth(cfg Config, ring *keyring, ownStore bool) *Auth {
 	}
 	return a
 }
-
-// Serves reports whether tokens of the app are honoured here.
-func (a *Auth) Serves(appID string) bool { return slices.Contains(a.apps, appID) }
 
 // ExpiresIn returns how long the session of id lives on if it is not used again,
 // by the clock of a; never negative.

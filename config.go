@@ -12,6 +12,11 @@ import (
 	"github.com/ginwx/wxlogin/store"
 )
 
+type (
+	hook     = func(context.Context, *LoginEvent) error
+	resolver = func(context.Context, string) (Provider, error)
+)
+
 // Defaults of [Config].
 const (
 	DefaultIdleTimeout  = 7 * 24 * time.Hour
@@ -34,6 +39,14 @@ type Config struct {
 	// log in: a service beside the login service names its apps here and needs
 	// no AppSecret. The ids of Providers need not be repeated.
 	Apps []string
+
+	// Resolve returns the provider of an app that is not among Providers: apps
+	// that come and go at run time. It is asked at each login, and at each
+	// request with a token of such an app, so let it answer from memory; it must
+	// be safe for concurrent use. A nil Provider and a nil error mean that there
+	// is no such app; its tokens are refused then. An error without a class of
+	// this package counts as ErrStoreUnavailable. Default: there are no others.
+	Resolve func(ctx context.Context, appID string) (Provider, error)
 
 	// Store keeps sessions and session_keys. Default: a new store.Memory, which
 	// serves one process, is lost with it, and is closed by Close. A store given
@@ -129,7 +142,7 @@ func (cfg *Config) validate() error {
 	wrong := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrMisconfigured}, args...)...))
 	}
-	if len(cfg.Providers) == 0 && len(cfg.Apps) == 0 {
+	if len(cfg.Providers) == 0 && len(cfg.Apps) == 0 && cfg.Resolve == nil {
 		wrong("set Config.Providers to log users in, or Config.Apps to validate tokens only")
 	}
 	seen := make(map[string]bool)
@@ -138,22 +151,15 @@ func (cfg *Config) validate() error {
 			wrong("Config.Providers[%d] is nil", i)
 			continue
 		}
-		if v, ok := provider.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
-				wrong("Config.Providers[%d]: %w", i, err)
-				continue
-			}
+		if err := checkProvider(provider); err != nil {
+			wrong("Config.Providers[%d]: %w", i, err)
+			continue
 		}
-		switch id := provider.AppID(); {
-		case id == "":
-			wrong("Config.Providers[%d] has no app id", i)
-		case len(id) > maxIDLen:
-			wrong("Config.Providers[%d]: the app id is longer than %d bytes", i, maxIDLen)
-		case seen[id]:
+		id := provider.AppID()
+		if seen[id] {
 			wrong("Config.Providers: two providers of app %q; keep one", id)
-		default:
-			seen[id] = true
 		}
+		seen[id] = true
 	}
 	for i, id := range cfg.Apps {
 		if id == "" || len(id) > maxIDLen {
@@ -179,6 +185,19 @@ func (cfg *Config) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkProvider asks a provider whether it is well configured, if it can tell.
+func checkProvider(provider Provider) error {
+	if v, ok := provider.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return err
+		}
+	}
+	if id := provider.AppID(); id == "" || len(id) > maxIDLen {
+		return fmt.Errorf("the app id must have 1 to %d bytes", maxIDLen)
+	}
+	return nil
 }
 
 // Format writes the name of the type alone, because Keys are secret.

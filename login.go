@@ -71,8 +71,6 @@ type LoginResult struct {
 	Reply     map[string]any // what OnLogin adds to the reply
 }
 
-type hook = func(context.Context, *LoginEvent) error
-
 // Login exchanges the code and begins a session. Callers that bring the same code
 // of the same app at the same time share one login and its result; a code that
 // was answered once is never answered again.
@@ -82,7 +80,7 @@ type hook = func(context.Context, *LoginEvent) error
 // ErrStoreUnavailable, ErrInternal or ErrClosed. No token is handed out that was
 // not saved.
 func (a *Auth) Login(ctx context.Context, req LoginRequest) (LoginResult, error) {
-	provider, err := a.provider(req.AppID)
+	provider, err := a.provider(ctx, req.AppID)
 	if err != nil {
 		return LoginResult{}, err
 	}
@@ -90,9 +88,6 @@ func (a *Auth) Login(ctx context.Context, req LoginRequest) (LoginResult, error)
 	if err := validCode(code); err != nil {
 		return LoginResult{}, err
 	}
-	req.Device = cut(req.Device, maxLabelLen)
-	req.ClientIP = cut(req.ClientIP, maxAgentLen)
-	req.UserAgent = cut(req.UserAgent, maxAgentLen)
 	key := provider.AppID() + "\x00" + code
 	result, err := a.flights.join(ctx, a.loginTimeout, key, func(ctx context.Context) (LoginResult, error) {
 		return a.login(ctx, provider, req)
@@ -119,8 +114,8 @@ func (a *Auth) Issue(ctx context.Context, id Identity) (LoginResult, error) {
 		id.Subject = id.OpenID
 	}
 	id.Device = cut(id.Device, maxLabelLen)
-	if !a.Serves(id.AppID) {
-		return LoginResult{}, fmt.Errorf("%w: no such app", ErrBadRequest)
+	if err := a.mustServe(ctx, id.AppID); err != nil {
+		return LoginResult{}, err
 	}
 	if id.Subject == "" && id.UserID == "" {
 		return LoginResult{}, fmt.Errorf("%w: an identity needs Subject, OpenID or UserID", ErrBadRequest)
@@ -138,28 +133,11 @@ func (a *Auth) Issue(ctx context.Context, id Identity) (LoginResult, error) {
 			return LoginResult{}, err
 		}
 	}
-	seen, err := a.seeMark(ctx, accountOf(id))
+	seen, err := a.readMarks(ctx, subjectAccount(id), accountOf(id))
 	if err != nil {
 		return LoginResult{}, err
 	}
 	return a.begin(ctx, beginning{id: id, record: record, seen: seen})
-}
-
-// provider returns the one of an app; the app is named by the request or is the
-// only one, and is never found by trying.
-func (a *Auth) provider(appID string) (Provider, error) {
-	if appID == "" && len(a.providers) == 1 {
-		for _, p := range a.providers {
-			return p, nil
-		}
-	}
-	if p, ok := a.providers[appID]; ok {
-		return p, nil
-	}
-	if len(a.providers) == 0 {
-		return nil, fmt.Errorf("%w: no provider: this Auth only validates tokens", ErrMisconfigured)
-	}
-	return nil, fmt.Errorf("%w: no such app", ErrBadRequest)
 }
 
 // validCode bounds what goes on to the platform. The length of a code is not
@@ -188,138 +166,12 @@ func (a *Auth) login(ctx context.Context, provider Provider, req LoginRequest) (
 		a.logFailure(ctx, provider.AppID(), err)
 		return LoginResult{}, err
 	}
-	exchanged := exchangedKey{key: account.SessionKey.Reveal(), at: a.now().UnixMilli()}
-	id := Identity{
-		AppID: provider.AppID(), Subject: account.Subject, OpenID: account.OpenID, UnionID: account.UnionID,
-		Device: req.Device,
-	}
-	if err := boundedAccount(id, exchanged.key); err != nil {
+	req.AppID = provider.AppID()
+	e := newEntrance(account, req)
+	if err := e.bounded(); err != nil {
 		return LoginResult{}, fmt.Errorf("%w: %w", ErrUpstreamUnavailable, err)
 	}
-	record, err := a.loadSubject(ctx, id.AppID, id.Subject)
-	if err != nil {
-		return LoginResult{}, err
-	}
-	expected := accountOf(id)
-	if record.present {
-		expected = record.account
-	}
-	seen, err := a.seeMark(ctx, expected)
-	if err != nil {
-		return LoginResult{}, err
-	}
-	event := newLoginEvent(id, account.Details, req)
-	if err := a.decide(ctx, event, &id); err != nil {
-		return LoginResult{}, err
-	}
-	result, err = a.begin(ctx, beginning{id: id, record: record, exchanged: exchanged, seen: seen, replaces: req.Token.Reveal()})
-	if err != nil {
-		return LoginResult{}, err
-	}
-	result.Reply = event.Reply
-	return result, nil
-}
-
-func newLoginEvent(id Identity, details any, req LoginRequest) *LoginEvent {
-	return &LoginEvent{
-		AppID: id.AppID, Subject: id.Subject, OpenID: id.OpenID, UnionID: id.UnionID, Details: details,
-		ClientIP: req.ClientIP, UserAgent: req.UserAgent, Device: req.Device, Fields: req.Fields,
-	}
-}
-
-// decide asks OnLogin and puts what it set into id.
-func (a *Auth) decide(ctx context.Context, event *LoginEvent, id *Identity) error {
-	if a.onLogin == nil {
-		return nil
-	}
-	if err := a.onLogin(ctx, event); err != nil {
-		if classOf(err) == nil {
-			err = fmt.Errorf("%w: OnLogin: %w", ErrInternal, err)
-		}
-		return err
-	}
-	id.UserID = event.UserID
-	if event.Data != nil {
-		data, err := json.Marshal(event.Data)
-		if err != nil {
-			return fmt.Errorf("%w: OnLogin set Data that is no JSON: %w", ErrInternal, err)
-		}
-		id.Data = data
-	}
-	if err := boundedIdentity(*id); err != nil {
-		return fmt.Errorf("%w: OnLogin: %w", ErrInternal, err)
-	}
-	return nil
-}
-
-// beginning is what begin needs to know.
-type beginning struct {
-	id        Identity
-	record    subject      // of the user, as read before the decision
-	exchanged exchangedKey // empty where no code was exchanged
-	seen      markSeen
-	replaces  string // the token that the client still holds
-}
-
-// begin writes a session: what is known of the user first, the session next, and
-// then whatever must see it saved.
-func (a *Auth) begin(ctx context.Context, b beginning) (LoginResult, error) {
-	account := accountOf(b.id)
-	if b.id.Subject != "" {
-		if err := a.saveSubject(ctx, b.id, b.record, account, b.exchanged); err != nil {
-			return LoginResult{}, err
-		}
-	}
-	s := a.newSession(b.id)
-	token, key, err := a.saveSession(ctx, s, account)
-	if err != nil {
-		return LoginResult{}, err
-	}
-	if err := a.checkMark(ctx, account, b.seen, key); err != nil {
-		return LoginResult{}, err
-	}
-	a.endReplaced(ctx, b.replaces, account, key)
-	if b.record.present && b.record.account != account {
-		a.leaveAccount(ctx, b.record.account, b.id)
-	}
-	a.capSessions(ctx, account)
-	id := s.identity(a, key)
-	a.log.LogAttrs(ctx, slog.LevelInfo, "wxlogin: session began",
-		slog.String("app", id.AppID), slog.String("session", id.SessionID))
-	return LoginResult{Token: token, Identity: id, ExpiresIn: a.ExpiresIn(id)}, nil
-}
-
-// endReplaced ends the session that the client logs in again from, if it is live
-// and of the same account. The new session stands, so a failure is for the log.
-func (a *Auth) endReplaced(ctx context.Context, token string, account accountID, newKey string) {
-	key, err := a.tokens.open(token)
-	if err != nil || key == newKey {
-		return
-	}
-	s, _, err := a.loadSession(ctx, key)
-	if err == nil && s.account() == account {
-		err = a.deleteSession(ctx, key)
-	}
-	if err != nil && !errors.Is(err, ErrInvalidToken) {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "wxlogin: replaced session not ended", slog.Any("error", err))
-	}
-}
-
-// leaveAccount ends the user's sessions under the account that OnLogin said
-// before, so that no session stays where nobody looks for it.
-func (a *Auth) leaveAccount(ctx context.Context, old accountID, id Identity) {
-	if a.accounts == nil {
-		return
-	}
-	list, err := a.listSessions(ctx, old)
-	for i := 0; i < len(list) && err == nil; i++ {
-		if list[i].AppID == id.AppID && list[i].Subject == id.Subject {
-			err = a.deleteSession(ctx, list[i].key)
-		}
-	}
-	if err != nil {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "wxlogin: sessions of the former account not ended", slog.Any("error", err))
-	}
+	return a.enter(ctx, e)
 }
 
 // exchangeError gives a provider's error a class where it has none, and drops a
@@ -348,28 +200,4 @@ func (a *Auth) logFailure(ctx context.Context, appID string, err error) {
 		level = slog.LevelWarn
 	}
 	a.log.LogAttrs(ctx, level, "wxlogin: exchange failed", slog.String("app", appID), slog.Any("error", err))
-}
-
-func boundedAccount(id Identity, sessionKey string) error {
-	if id.Subject == "" {
-		return errors.New("the provider returned no subject")
-	}
-	if len(sessionKey) > maxIDLen {
-		return fmt.Errorf("the provider returned a session_key of more than %d bytes", maxIDLen)
-	}
-	return boundedIdentity(id)
-}
-
-func boundedIdentity(id Identity) error {
-	for _, field := range []struct{ name, value string }{
-		{"Subject", id.Subject}, {"OpenID", id.OpenID}, {"UnionID", id.UnionID}, {"UserID", id.UserID},
-	} {
-		if len(field.value) > maxIDLen {
-			return fmt.Errorf("field %s is longer than %d bytes", field.name, maxIDLen)
-		}
-	}
-	if len(id.Data) > maxDataLen {
-		return fmt.Errorf("field Data is longer than %d bytes", maxDataLen)
-	}
-	return nil
 }

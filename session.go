@@ -137,6 +137,11 @@ func (a *Auth) Authenticate(ctx context.Context, token string) (Identity, error)
 	if err != nil {
 		return Identity{}, err
 	}
+	return a.resume(ctx, key)
+}
+
+// resume uses the session under key.
+func (a *Auth) resume(ctx context.Context, key string) (Identity, error) {
 	s, value, err := a.loadSession(ctx, key)
 	if err != nil {
 		return Identity{}, err
@@ -167,7 +172,11 @@ func (a *Auth) loadSession(ctx context.Context, key string) (session, []byte, er
 	if err != nil {
 		return session{}, nil, storeError("read session", err)
 	}
-	if !a.Serves(s.AppID) {
+	served, err := a.serves(ctx, s.AppID)
+	if err != nil {
+		return session{}, nil, err
+	}
+	if !served {
 		return session{}, nil, fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
 	}
 	return s, value, nil
@@ -192,12 +201,13 @@ func (a *Auth) slide(ctx context.Context, key string, s *session, old []byte, no
 	return nil
 }
 
-// saveSession writes a new session under the account's index and returns its
-// token.
-func (a *Auth) saveSession(ctx context.Context, s *session, account accountID) (Secret, string, error) {
-	token, key, err := a.tokens.issue()
-	if err != nil {
-		return Secret{}, "", err
+// saveSession writes a new session under the account's index: at key, or at a new
+// random one whose token it returns.
+func (a *Auth) saveSession(ctx context.Context, s *session, account accountID, key string) (token Secret, _ string, err error) {
+	if key == "" {
+		if token, key, err = a.tokens.issue(); err != nil {
+			return Secret{}, "", err
+		}
 	}
 	value, ttl := s.encode(key), s.storeTTL(s.created)
 	var added bool
@@ -210,10 +220,14 @@ func (a *Auth) saveSession(ctx context.Context, s *session, account accountID) (
 		return Secret{}, "", storeError("save session", err)
 	}
 	if !added {
-		return Secret{}, "", storeError("save session", errors.New("a new random id is taken"))
+		return Secret{}, "", errSessionTaken
 	}
 	return token, key, nil
 }
+
+// errSessionTaken cannot come of a random key; at a fixed one another instance was
+// faster.
+var errSessionTaken = storeError("save session", errors.New("the key is taken"))
 
 // storeError marks an outage.
 func storeError(op string, err error) error {

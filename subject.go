@@ -80,6 +80,14 @@ func (a *Auth) loadSubject(ctx context.Context, appID, subjectID string) (subjec
 	return s, nil
 }
 
+// accounts are those that a login of the user is expected to end up with.
+func (s *subject) accounts(id Identity) []accountID {
+	if s.present {
+		return []accountID{subjectAccount(id), s.account}
+	}
+	return []accountID{subjectAccount(id)}
+}
+
 func (s *subject) encode() []byte {
 	var w recordWriter
 	w.byte(subjectVersion)
