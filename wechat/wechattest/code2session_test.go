@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,19 @@ func TestOtherPathsAreNotEmulated(t *testing.T) {
 		t.Errorf("got status %d, want 404", got.status)
 	}
 	wantErrcode(t, exchange(t, srv, srv.Code("alice")), -1) // the script waited for WeChat's own path
+}
+
+func TestAppsKeepTheirOrder(t *testing.T) {
+	e := wechattest.New(wechattest.WithApp("wxb", "s"), wechattest.WithApp("wxa", "s"))
+	if got := e.AppIDs(); !slices.Equal(got, []string{"wxb", "wxa"}) {
+		t.Errorf("got %v, want wxb and wxa", got)
+	}
+	if e.OpenID("alice") != e.App("wxb").OpenID("alice") || e.App("wxb").ID() != "wxb" {
+		t.Error("the first app must be the one of Code and OpenID")
+	}
+	if got := wechattest.New().AppIDs(); !slices.Equal(got, []string{wechattest.DefaultAppID}) {
+		t.Errorf("got %v, want the default app", got)
+	}
 }
 
 func TestWiringMistakesPanicAtOnce(t *testing.T) {

@@ -29,6 +29,16 @@
 // and what reached WeChat can be looked at: [Emulator.Requests], [Emulator.Count], [Emulator.Arrivals],
 // [Server.Connections].
 //
+// The rest of WeChat's login surface is here as well, with the same faults and the same record:
+//
+//   - access tokens of /cgi-bin/token and /cgi-bin/stable_token, with WeChat's rules of invalidation:
+//     [App.AccessToken], [Emulator.RevokeToken], [Emulator.ExpireToken];
+//   - /wxa/checksession and /wxa/resetusersessionkey: [App.SessionKey], [App.RotateKey], [App.ExpireKey];
+//   - phone numbers: [App.PhoneCode], [App.SetPhone];
+//   - user data as the client gets it, signed and encrypted with the current session_key:
+//     [App.EncryptUserInfo], [App.EncryptPhone] and their neighbours;
+//   - multi-terminal apps (多端应用): [WithMultiTerminal], [MultiTerminalApp.Code].
+//
 // Everything here is synthetic. An Emulator knows no real user, makes no outgoing request, keeps its state in
 // bounded memory and starts no goroutine. All methods are safe for concurrent use.
 package wechattest

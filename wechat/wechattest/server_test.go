@@ -3,6 +3,7 @@ package wechattest_test
 import (
 	"io"
 	"net"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -40,6 +41,27 @@ func TestTLSServerIsTrustedByItsClientAlone(t *testing.T) {
 	if _, err := plain.Client().Get(srv.URL); err == nil {
 		t.Error("a client that does not know the certificate must refuse it")
 	}
+}
+
+func TestCutWorksOverHTTP2(t *testing.T) {
+	e := wechattest.New()
+	ts := httptest.NewUnstartedServer(e)
+	ts.EnableHTTP2 = true
+	ts.StartTLS()
+	defer ts.Close()
+	code := e.Code("alice")
+	e.Next(wechattest.Cut().Consuming())
+	if resp, err := ts.Client().Get(ts.URL + wechattest.PathCode2Session + "?" + exchangeQuery(code).Encode()); err == nil {
+		resp.Body.Close()
+		t.Errorf("got status %d, want a cut stream", resp.StatusCode)
+	}
+	resp, err := ts.Client().Get(ts.URL + wechattest.PathCode2Session + "?" + exchangeQuery(code).Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	wantErrcode(t, wire{body: string(body)}, 40163)
 }
 
 func TestCloseEndsWhatHangsAndLeavesNothingRunning(t *testing.T) {
