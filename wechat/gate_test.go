@@ -72,6 +72,48 @@ func TestBurstOpensNoMoreConnectionsThanItHasRequests(t *testing.T) {
 	}
 }
 
+func TestRequestThatGotAConnectionDoesNotDialLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, network := overPipes(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("js_code") == "quick" {
+				<-time.After(50 * time.Millisecond)
+			} else {
+				<-time.After(4 * gateWait)
+			}
+			fmt.Fprint(w, goodAnswer)
+		}))
+		defer p.Close()
+		var dialled atomic.Bool
+		p.client.gate.dial = func(ctx context.Context, n, addr string) (net.Conn, error) {
+			if !dialled.Swap(true) {
+				<-time.After(150 * time.Millisecond)
+			}
+			return network.dial(ctx, n, addr)
+		}
+		var wg sync.WaitGroup
+		for _, login := range []struct {
+			code  string
+			pause time.Duration
+		}{
+			{"dials for 150 ms, is served by the next one's connection after 50", time.Millisecond},
+			{"quick", 60 * time.Millisecond},
+			{"waits for the connection of the first, and uses it for long", 0},
+		} {
+			wg.Go(func() {
+				if _, err := p.Exchange(t.Context(), login.code); err != nil {
+					t.Error(err)
+				}
+			})
+			<-time.After(login.pause)
+		}
+		wg.Wait()
+		synctest.Wait()
+		if got := network.dials.Load(); got != 2 {
+			t.Errorf("%d connections, want 2", got)
+		}
+	})
+}
+
 func TestDialThatHangsHoldsTheNextRequestUpForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, network := overPipes(t, answering(goodAnswer))
