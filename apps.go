@@ -12,9 +12,11 @@ func (a *Auth) Serves(appID string) bool {
 	return a.resolve != nil || slices.Contains(a.apps, appID)
 }
 
-// provider returns the one of an app; the app is named by the request or is the
-// only one, and is never found by trying.
-func (a *Auth) provider(ctx context.Context, appID string) (Provider, error) {
+// Provider returns the provider of an app, for what it can do beyond Exchange. The
+// appID may be empty where there is one provider; an app is never found by trying.
+// The errors are of class ErrBadRequest for an app without provider, ErrMisconfigured
+// where the Auth only validates tokens, or those of Config.Resolve.
+func (a *Auth) Provider(ctx context.Context, appID string) (Provider, error) {
 	if appID == "" && len(a.providers) == 1 && a.resolve == nil {
 		for _, p := range a.providers {
 			return p, nil

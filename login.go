@@ -80,7 +80,7 @@ type LoginResult struct {
 // ErrStoreUnavailable, ErrInternal or ErrClosed. No token is handed out that was
 // not saved.
 func (a *Auth) Login(ctx context.Context, req LoginRequest) (LoginResult, error) {
-	provider, err := a.provider(ctx, req.AppID)
+	provider, err := a.Provider(ctx, req.AppID)
 	if err != nil {
 		return LoginResult{}, err
 	}
