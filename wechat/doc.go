@@ -6,6 +6,6 @@
 // JSON as text/plain. Redirects are not followed. A request is sent once per
 // attempt, and there is a second attempt in one case alone: WeChat answered
 // errcode -1, "busy". An error belongs to one class of package wxlogin, and what
-// WeChat itself said is in it as an [Error]; no error carries the URL, the
+// WeChat itself said is in it as an [Error]; no error carries the URL's query, the
 // AppSecret, a code or any part of an answer except errcode, errmsg and rid.
 package wechat

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
@@ -32,6 +33,7 @@ const benchLatency = 50 * time.Millisecond
 
 func TestMain(m *testing.M) {
 	if os.Getenv(upstreamProcess) != "" {
+		log.SetOutput(io.Discard) // handshakes that a client gave up
 		server := wechattest.NewTLSServer(wechattest.WithDevCodes(), wechattest.WithLatency(benchLatency), wechattest.WithRecord(1))
 		fmt.Println(server.URL)
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is done
