@@ -1,0 +1,106 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+)
+
+// cachedPrefix is of the keys that are read on every request. Nothing else is
+// ever read from the cache: the mark that a revocation leaves must be seen at
+// once by a login that is under way, and what is read to be swapped must be what
+// is there.
+const cachedPrefix = "session:"
+
+// maxChanged bounds what a cache remembers, to some 15 MiB.
+const maxChanged = 100_000
+
+// cache decides which reads the client's cache may answer.
+//
+// The server's message that an entry has changed may arrive after the answer to
+// whoever changed it, and over another connection. So that this process never
+// serves what it has just changed itself, reads of such a key go to the server
+// until whatever the client's cache may hold of it has expired.
+type cache struct {
+	maxStaleness time.Duration
+
+	mu       sync.RWMutex
+	rotated  time.Time           // when recent was begun
+	recent   map[string]struct{} // changed since then
+	former   map[string]struct{} // changed in the time before
+	allUntil time.Time           // until when every key counts as changed
+}
+
+func newCache(maxStaleness time.Duration) *cache {
+	return &cache{maxStaleness: maxStaleness, recent: map[string]struct{}{}}
+}
+
+// changed reports whether key was changed here so recently that a cached answer
+// may be older.
+func (c *cache) changed(key string) bool {
+	now := time.Now()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if now.Before(c.allUntil) {
+		return true
+	}
+	age := now.Sub(c.rotated)
+	if age < 2*c.maxStaleness {
+		if _, ok := c.recent[key]; ok {
+			return true
+		}
+	}
+	if age < c.maxStaleness {
+		if _, ok := c.former[key]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// change remembers that keys are being changed, for maxStaleness at least.
+func (c *cache) change(keys ...string) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.rotated); age >= c.maxStaleness {
+		c.former = c.recent
+		if age >= 2*c.maxStaleness {
+			c.former = nil
+		}
+		c.recent, c.rotated = map[string]struct{}{}, now
+	}
+	for _, key := range keys {
+		if len(c.recent) >= maxChanged {
+			c.allUntil = now.Add(c.maxStaleness)
+			return
+		}
+		c.recent[key] = struct{}{}
+	}
+}
+
+// changes tells the cache that this process begins to change the keys, and
+// returns what tells it that it has: a read in between may have filled the cache
+// with the old value once more.
+func (s *Store) changes(keys ...string) (done func()) {
+	if s.cache == nil {
+		return func() {}
+	}
+	s.cache.change(keys...)
+	return func() { s.cache.change(keys...) }
+}
+
+func (s *Store) cachedGet(ctx context.Context, key string) ([]byte, error) {
+	cmd := s.client.B().Get().Key(s.prefix + key).Cache()
+	raw, err := s.client.DoCache(ctx, cmd, s.cache.maxStaleness).AsBytes()
+	if err != nil {
+		return nil, readError("get", err)
+	}
+	e, err := decode(raw)
+	if err != nil {
+		return nil, failed("get", err)
+	}
+	// The cache keeps the bytes, and the caller may change them.
+	return bytes.Clone(e.value), nil
+}

@@ -1,0 +1,71 @@
+// Package redisstore keeps wxlogin's sessions on Redis: one server, one behind
+// Sentinel, or a cluster, and engines that speak its language, such as Valkey.
+//
+//	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}})
+//	…
+//	auth, err := wxlogin.New(wxlogin.Config{Store: redisstore.New(client), Keys: keys, …})
+//
+// The server must know TIME in scripts that write, PX and NX of SET, and PEXPIRE:
+// Redis 5 and later do. Tested on Redis 7.0. Everything is bounded by the server's
+// own expiry; no key is ever without one, and none is looked for by a scan.
+//
+// # What the client decides
+//
+// The client is the caller's, so the deployment is its business alone:
+//
+//   - one server: InitAddress with one address;
+//   - Sentinel: the sentinels in InitAddress and Sentinel.MasterSet, with
+//     Sentinel.TopologyRefreshInterval of a few seconds, without which a client
+//     that misses one message stays with the old primary;
+//   - cluster: some of the nodes in InitAddress. No command touches two keys then.
+//     ClusterOption.ShardsRefreshInterval of a few seconds helps it find a new
+//     primary;
+//   - TLS: TLSConfig; a password: Username and Password;
+//   - proxies, and servers without client tracking or RESP3: DisableCache, and
+//     AlwaysRESP2 where HELLO is refused. Where the proxy spreads keys over servers,
+//     [WithSingleKeyCommands].
+//
+// Two options make outages short: Dialer.Timeout of a second (the default is 5 s),
+// and ConnWriteTimeout of 2 s (the default is 10 s), which is how long a silent
+// connection is believed to live. SendToReplicas must stay unset: a replica may not
+// know yet that a session has ended. DisableRetry is a matter of taste: the client
+// repeats reads alone, within the limit of the call, and never a write, so that an
+// Add whose answer was lost is an error and not a false "was there already".
+//
+// # What to set on the server
+//
+// maxmemory-policy noeviction: any other one ends sessions, or what lists them, at
+// random once memory is full. With noeviction logins fail then, as 503, while
+// requests, logouts and revocations go on. appendonly yes keeps sessions over a
+// restart; with appendfsync everysec a crash of the machine forgets up to a second
+// of logins, and of logouts: a session that ended in that second lives again.
+// Replication is asynchronous, so a failover may do the same.
+//
+// # What is readable in a dump
+//
+// A session's key is a hash of the token's id, from which nobody can make a token,
+// and the index's name is a hash of the account. session_keys and shared access
+// tokens are sealed. Readable are the session's own fields, because an operator has
+// to be able to answer what is stored of a person: the app id, openid, unionid,
+// UserID, device label, the application's Data and the times. Whoever must hide
+// those too encrypts the server's disk, or puts nothing personal into them.
+//
+// # Round trips
+//
+// Every verb takes one, except: AddFor takes two in a cluster, ListFor and DeleteFor
+// take two, and one more where they tidy the index. A Swap that makes an entry live
+// a quarter longer than at first takes three, once.
+//
+// # The local cache
+//
+// [WithLocalCache] keeps sessions that were read in this process's memory, so that
+// the next request of the same session costs no round trip. It costs memory
+// (rueidis.ClientOption.CacheSizeEachConn, 128 MiB for each connection at most), a
+// table on the server, five commands instead of one where the session is not there
+// yet, and certainty: a session that ended on another instance is served here until
+// the server's message arrives, which is a round trip or less while all is well. Its
+// bound is maxStaleness: a client that neither hears the message nor sees its
+// connection break cannot know better. While the server is down, the cache is
+// cleared with the connection and requests are answered 503 as without it.
+// What this process changes itself it sees at once.
+package redisstore
