@@ -91,6 +91,7 @@ func TestLoginRefusesBadInput(t *testing.T) {
 		{"repeated in a form", "POST", "", formType, "code=ok:alice&code=ok:bob"},
 		{"repeated in JSON", "POST", "", jsonType, `{"code":"ok:alice","code":"ok:bob"}`},
 		{"repeated in JSON, one escaped", "POST", "", jsonType, `{"code":"ok:alice","c\u006fde":"ok:bob"}`},
+		{"another name repeated in JSON", "POST", "", jsonType, `{"code":"ok:alice","x":1,"x":1}`},
 		{"an array of one", "POST", "", jsonType, `{"code":["ok:alice"]}`},
 		{"a number", "POST", "", jsonType, `{"code":1}`},
 		{"null", "POST", "", jsonType, `{"code":null}`},
@@ -131,25 +132,29 @@ func TestLoginRefusesBadInput(t *testing.T) {
 			wantFailure(t, w, 400, "bad_request")
 		})
 	}
-	t.Run("1 MiB without a length", func(t *testing.T) {
-		r := httptest.NewRequest("POST", "/wx/login", io.LimitReader(neverending('x'), 1<<20))
-		r.Header.Set("Content-Type", formType)
-		w := httptest.NewRecorder()
-		engine.ServeHTTP(w, r)
-		wantFailure(t, w, 400, "bad_request")
-	})
+	for name, q := range map[string]struct {
+		length  int64
+		mayRead int
+	}{
+		"1 MiB with its length is not read":        {1 << 20, 0},
+		"1 MiB without a length is read in bounds": {-1, 65<<10 + 512},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := strings.NewReader(`{"code":"ok:alice","x":"` + strings.Repeat("x", 1<<20) + `"}`)
+			size := body.Len()
+			r := httptest.NewRequest("POST", "/wx/login", io.MultiReader(body))
+			r.ContentLength = q.length
+			w := httptest.NewRecorder()
+			engine.ServeHTTP(w, r)
+			wantFailure(t, w, 400, "bad_request")
+			if read := size - body.Len(); read > q.mayRead {
+				t.Errorf("bytes read: got %d, want at most %d", read, q.mayRead)
+			}
+		})
+	}
 	if seen := wechat.seen(); len(seen) != 0 {
 		t.Errorf("codes that reached the provider: got %d, want none", len(seen))
 	}
-}
-
-type neverending byte
-
-func (b neverending) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(b)
-	}
-	return len(p), nil
 }
 
 func TestABodyOfTheFullLengthIsTaken(t *testing.T) {

@@ -82,6 +82,19 @@ func TestLogoutThatFailedIsNoLogout(t *testing.T) {
 	}
 }
 
+func TestLogoutAsksAStoreThatIsDownOnce(t *testing.T) {
+	broken := newBrokenStore(t)
+	engine := mounted(newAuth(t, wxlogin.Config{
+		Providers: []wxlogin.Provider{newProvider(testApp)}, Store: broken, Keys: [][]byte{testKey},
+	}))
+	token := logIn(t, engine, "code=ok:alice")
+	broken.down.Store(true)
+	wantFailure(t, post(engine, "/wx/logout", token), 503, "store_unavailable")
+	if got := broken.refused.Load(); got != 1 {
+		t.Errorf("reads: got %d, want 1: each may take a store's whole time-out", got)
+	}
+}
+
 func TestLogoutOfAllSessions(t *testing.T) {
 	engine := mounted(newAuth(t, wxlogin.Config{}))
 	for name, q := range map[string]request{

@@ -178,6 +178,7 @@ var errDown = errors.New("connection refused")
 type brokenStore struct {
 	*store.Memory
 	down, noDelete atomic.Bool
+	refused        atomic.Int64 // reads while down
 }
 
 func newBrokenStore(t testing.TB) *brokenStore {
@@ -189,6 +190,7 @@ func newBrokenStore(t testing.TB) *brokenStore {
 
 func (s *brokenStore) Get(ctx context.Context, key string) ([]byte, error) {
 	if s.down.Load() {
+		s.refused.Add(1)
 		return nil, errDown
 	}
 	return s.Memory.Get(ctx, key)
