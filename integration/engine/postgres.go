@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // to ask whether the server is ready
+)
+
+// Postgres is one PostgreSQL server with an empty database.
+type Postgres struct {
+	*Process
+	Port int
+	Dir  string // of its data
+}
+
+// StartPostgres makes and starts a PostgreSQL server. Settings, such as
+// "fsync=off", win over the defaults.
+func StartPostgres(t testing.TB, settings ...string) *Postgres {
+	t.Helper()
+	server := Find(t, "postgres")
+	initdb := Find(t, "initdb")
+	const account = "postgres"
+	dir := TempDir(t, account)
+	pg := &Postgres{Port: FreePort(t), Dir: filepath.Join(dir, "data")}
+	Run(t, account, initdb, "--pgdata", pg.Dir, "--username", "wxlogin", "--auth", "trust",
+		"--encoding", "UTF8", "--no-locale", "--no-sync")
+	pg.Process = Start(t, pg.spec(server, account, dir, settings))
+	return pg
+}
+
+// StartPostgresReplica starts a hot standby of primary, which can only be read.
+func StartPostgresReplica(t testing.TB, primary *Postgres) *Postgres {
+	t.Helper()
+	server := Find(t, "postgres")
+	basebackup := Find(t, "pg_basebackup")
+	const account = "postgres"
+	dir := TempDir(t, account)
+	pg := &Postgres{Port: FreePort(t), Dir: filepath.Join(dir, "data")}
+	Run(t, account, basebackup, "--pgdata", pg.Dir, "--dbname", primary.DSN(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
+	pg.Process = Start(t, pg.spec(server, account, dir, nil))
+	return pg
+}
+
+func (pg *Postgres) spec(server, account, socketDir string, settings []string) Spec {
+	args := []string{"-D", pg.Dir}
+	for _, setting := range append([]string{
+		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(pg.Port), "unix_socket_directories=" + socketDir,
+		"max_connections=60", "shared_buffers=32MB",
+	}, settings...) {
+		args = append(args, "-c", setting)
+	}
+	return Spec{
+		Path: server, Args: args, Dir: pg.Dir, Account: account,
+		StopSignal: syscall.SIGINT, // ends the connections that are open
+		Ready:      func(ctx context.Context) error { return ping(ctx, "pgx", pg.DSN()) },
+	}
+}
+
+// DSN names the server's database, for pgx and pq alike.
+func (pg *Postgres) DSN() string {
+	return fmt.Sprintf("postgres://wxlogin@%s/postgres?sslmode=disable", Addr(pg.Port))
+}
+
+func ping(ctx context.Context, driver, dsn string) error {
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.PingContext(ctx)
+}

@@ -1,0 +1,2 @@
+// Package sqlstore keeps wxlogin's sessions in an SQL database.
+package sqlstore
