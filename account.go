@@ -139,7 +139,7 @@ func (a *Auth) listSessions(ctx context.Context, account accountID, wanted func(
 		if !isSessionKey(entry.Key) {
 			return nil, storeError("list sessions", errUnreadable)
 		}
-		s, err := decodeSession(entry.Key, entry.Value)
+		s, err := decodeSession(entry.Key, string(entry.Value))
 		if err != nil {
 			return nil, storeError("list sessions", err)
 		}

@@ -19,6 +19,7 @@ import (
 type Auth struct {
 	store     store.Store
 	accounts  store.AccountStore // nil where the store cannot list
+	memory    *store.Memory      // the store if it is one, which reads without a copy
 	ownStore  bool
 	providers map[string]Provider
 	apps      []string // all that the Config names, login first
@@ -68,6 +69,7 @@ func newAuth(cfg Config, ring *keyring, ownStore bool) *Auth {
 		now:          cfg.Now,
 	}
 	a.accounts, _ = cfg.Store.(store.AccountStore)
+	a.memory, _ = cfg.Store.(*store.Memory)
 	for _, provider := range cfg.Providers {
 		a.providers[provider.AppID()] = provider
 		a.apps = append(a.apps, provider.AppID())

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/ginwx/wxlogin/internal/ginkey"
+	"github.com/ginwx/wxlogin/internal/carrier"
 )
 
 // flights lets one login run per (app, code); whoever asks for the same one
@@ -66,7 +66,7 @@ func (f *flights) close() {
 // detached keeps ctx's values and drops its end. A *gin.Context is dropped whole:
 // it is reused for another user when the first caller's request is over.
 func detached(ctx context.Context) context.Context {
-	if ctx.Value(ginkey.Context) != nil {
+	if ctx.Value(carrier.GinContext) != nil {
 		return context.Background()
 	}
 	return context.WithoutCancel(ctx)

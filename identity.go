@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/ginwx/wxlogin/internal/ginkey"
+	"github.com/ginwx/wxlogin/internal/carrier"
 )
 
 // Identity is who a token belongs to. The pair (AppID, Subject) names the user
@@ -38,26 +38,11 @@ type authMark struct{ _ byte }
 // another Auth's or to a value that somebody made and put on a context.
 func (id Identity) VerifiedBy(a *Auth) bool { return a != nil && id.verifiedBy == a.mark }
 
-type identityKey struct{}
-
-// identityContext is one allocation where a context.WithValue would be two.
-type identityContext struct {
-	context.Context
-	id Identity
-}
-
-func (c *identityContext) Value(key any) any {
-	if _, ok := key.(identityKey); ok {
-		return c
-	}
-	return c.Context.Value(key)
-}
-
 // WithIdentity returns a copy of ctx that carries id. The middleware calls it for
 // every request that it lets pass; call it in tests of handlers that need an
 // identity and no login.
 func WithIdentity(ctx context.Context, id Identity) context.Context {
-	return &identityContext{Context: ctx, id: id}
+	return &carrier.Context[Identity]{Context: ctx, Identity: id}
 }
 
 // FromContext returns the identity that the middleware put on ctx, and whether
@@ -67,11 +52,8 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 // A *gin.Context is reused for other users as soon as its handlers return: hand
 // Request.Context(), or the Identity itself, to whatever outlives the request.
 func FromContext(ctx context.Context) (Identity, bool) {
-	if c, ok := ctx.Value(identityKey{}).(*identityContext); ok {
-		return c.id, true
-	}
-	if c, ok := ctx.Value(ginkey.Identity).(*identityContext); ok {
-		return c.id, true
+	if c := carrier.Find[Identity](ctx); c != nil {
+		return c.Identity, true
 	}
 	return Identity{}, false
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/ginwx/wxlogin/internal/ginkey"
+	"github.com/ginwx/wxlogin/internal/carrier"
 )
 
 func TestTheIdentityIsFoundOnDerivedContexts(t *testing.T) {
@@ -42,5 +42,5 @@ func TestAContextWithoutIdentityHasNone(t *testing.T) {
 // ginLike returns a context that answers as a *gin.Context does.
 func ginLike(t *testing.T, identity any) context.Context {
 	//lint:ignore SA1029 a *gin.Context finds values by string keys only
-	return context.WithValue(t.Context(), ginkey.Identity, identity)
+	return context.WithValue(t.Context(), carrier.GinIdentity, identity)
 }

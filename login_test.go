@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ginwx/wxlogin/internal/ginkey"
+	"github.com/ginwx/wxlogin/internal/carrier"
 	"github.com/ginwx/wxlogin/store"
 )
 
@@ -161,7 +161,7 @@ func TestADetachedLoginKeepsValuesButNoGinContext(t *testing.T) {
 		t.Errorf("got %v, want the request's value", got)
 	}
 	//lint:ignore SA1029 gin's own key is a string
-	onGin := context.WithValue(request, ginkey.Context, "a gin context")
+	onGin := context.WithValue(request, carrier.GinContext, "a gin context")
 	if got := detached(onGin).Value(testValue{}); got != nil {
 		t.Errorf("got %v, want nothing of a context that is reused", got)
 	}

@@ -1,7 +1,6 @@
 package wxlogin
 
 import (
-	"bytes"
 	"reflect"
 	"strings"
 	"testing"
@@ -31,7 +30,7 @@ func TestASessionRecordReadsBackAsItWasWritten(t *testing.T) {
 	} {
 		want := testSession()
 		change(&want)
-		got, err := decodeSession(testSessionKey, want.encode(testSessionKey))
+		got, err := decodeSession(testSessionKey, string(want.encode(testSessionKey)))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v; want %+v", rule, got, err, want)
 		}
@@ -40,13 +39,13 @@ func TestASessionRecordReadsBackAsItWasWritten(t *testing.T) {
 
 func TestARecordThatIsNotWholeIsUnreadable(t *testing.T) {
 	s := testSession()
-	value := s.encode(testSessionKey)
+	value := string(s.encode(testSessionKey))
 	for n := range value {
 		if _, err := decodeSession(testSessionKey, value[:n]); err == nil {
 			t.Errorf("the first %d bytes of %d were read", n, len(value))
 		}
 	}
-	if _, err := decodeSession(testSessionKey, append(bytes.Clone(value), 0)); err == nil {
+	if _, err := decodeSession(testSessionKey, value+"\x00"); err == nil {
 		t.Error("a byte too many was read over")
 	}
 	if _, err := decodeSession(sessionKeyOf([]byte("another id")), value); err == nil {
@@ -56,19 +55,15 @@ func TestARecordThatIsNotWholeIsUnreadable(t *testing.T) {
 
 func FuzzDecodeSession(f *testing.F) {
 	s := testSession()
-	f.Add(s.encode(testSessionKey))
-	f.Add([]byte{})
-	f.Add([]byte{sessionVersion})
-	f.Fuzz(func(t *testing.T, value []byte) {
-		before := bytes.Clone(value)
+	f.Add(string(s.encode(testSessionKey)))
+	f.Add("")
+	f.Add(string(rune(sessionVersion)))
+	f.Fuzz(func(t *testing.T, value string) {
 		s, err := decodeSession(testSessionKey, value)
-		if !bytes.Equal(before, value) {
-			t.Fatal("decoding changed the value")
-		}
 		if err != nil {
 			return
 		}
-		again, err := decodeSession(testSessionKey, s.encode(testSessionKey))
+		again, err := decodeSession(testSessionKey, string(s.encode(testSessionKey)))
 		if err != nil {
 			t.Fatalf("what was read does not write: %v", err)
 		}

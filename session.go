@@ -60,16 +60,13 @@ func (s *session) encode(key string) []byte {
 const sameAsSubject = "\x00"
 
 // decodeSession reads the record of key.
-func decodeSession(key string, value []byte) (session, error) {
-	r := recordReader{rest: string(value)}
+func decodeSession(key, value string) (session, error) {
+	r := recordReader{rest: value}
 	if r.byte() != sessionVersion || r.take(sessionTagLen) != key[len(sessionPrefix):][:sessionTagLen] {
 		return session{}, errUnreadable
 	}
 	var s session
-	s.created = r.millis()
-	s.seen = r.millis()
-	s.end = r.millis()
-	s.idle = r.millis()
+	s.created, s.seen, s.end, s.idle = r.millis(), r.millis(), r.millis(), r.millis()
 	s.AppID = r.text()
 	s.Subject = r.text()
 	if s.OpenID = r.text(); s.OpenID == sameAsSubject {
@@ -160,35 +157,44 @@ func (a *Auth) resume(ctx context.Context, key string) (Identity, error) {
 
 // loadSession reads the session under key, live or expired, of an app served
 // here, and the value that a swap must find.
-func (a *Auth) loadSession(ctx context.Context, key string) (session, []byte, error) {
-	value, err := a.store.Get(ctx, key)
+func (a *Auth) loadSession(ctx context.Context, key string) (session, string, error) {
+	value, err := a.getString(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
-		return session{}, nil, errNoSession
+		return session{}, "", errNoSession
 	}
 	if err != nil {
-		return session{}, nil, storeError("read session", err)
+		return session{}, "", storeError("read session", err)
 	}
 	s, err := decodeSession(key, value)
 	if err != nil {
-		return session{}, nil, storeError("read session", err)
+		return session{}, "", storeError("read session", err)
 	}
 	served, err := a.serves(ctx, s.AppID)
 	if err != nil {
-		return session{}, nil, err
+		return session{}, "", err
 	}
 	if !served {
-		return session{}, nil, fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
+		return session{}, "", fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
 	}
 	return s, value, nil
+}
+
+// getString reads without a copy where the store can.
+func (a *Auth) getString(ctx context.Context, key string) (string, error) {
+	if a.memory != nil {
+		return a.memory.GetString(ctx, key)
+	}
+	value, err := a.store.Get(ctx, key)
+	return string(value), err
 }
 
 // slide moves the idle limit. Only a session that is still there can slide:
 // nothing brings back one that was deleted. Losing to another slide is fine, and
 // so is a write that failed: the session was read and is live.
-func (a *Auth) slide(ctx context.Context, key string, s *session, old []byte, now int64) error {
+func (a *Auth) slide(ctx context.Context, key string, s *session, old string, now int64) error {
 	moved := *s
 	moved.seen = now
-	swapped, err := a.store.Swap(ctx, key, old, moved.encode(key), moved.storeTTL(now))
+	swapped, err := a.store.Swap(ctx, key, []byte(old), moved.encode(key), moved.storeTTL(now))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("%w: ended meanwhile", ErrInvalidToken)

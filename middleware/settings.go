@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/ginwx/wxlogin"
-	"github.com/ginwx/wxlogin/internal/ginkey"
+	"github.com/ginwx/wxlogin/internal/carrier"
 )
 
 // Settings are an Auth with the options of a route, resolved. The handlers of
@@ -89,8 +89,9 @@ func (s *Settings) LoginApp(named string) (string, error) {
 	return named, nil
 }
 
-// settingsKey is where c keeps the Settings whose Identify put the identity there.
-type settingsKey struct{}
+// identityContext carries an identity on c and on c.Request.Context(). Its Origin
+// is the *Settings whose Identify put it there.
+type identityContext = carrier.Context[wxlogin.Identity]
 
 // Identify authenticates the request's token, puts the identity on c and on
 // c.Request.Context(), and returns it. A request that was authenticated with the
@@ -113,11 +114,10 @@ func (s *Settings) identify(c *gin.Context, token string) (wxlogin.Identity, err
 		return wxlogin.Identity{}, fmt.Errorf("%w: of an app that this route does not take", wxlogin.ErrInvalidToken)
 	}
 	if !known || !carries(c.Request.Context(), id) {
-		ctx := wxlogin.WithIdentity(c.Request.Context(), id)
+		ctx := &identityContext{Context: c.Request.Context(), Identity: id, Origin: s}
 		c.Request = c.Request.WithContext(ctx)
-		c.Set(ginkey.Identity, ctx)
+		c.Set(carrier.GinIdentity, ctx)
 		c.Set(openIDKey, id.OpenID)
-		c.Set(settingsKey{}, s)
 	}
 	return id, nil
 }
@@ -126,18 +126,16 @@ func (s *Settings) identify(c *gin.Context, token string) (wxlogin.Identity, err
 // token. It asks the settings of then for the token, so that a route which takes
 // the header alone is not opened by a token that an outer group took from a query.
 func (s *Settings) identified(c *gin.Context, token string) (wxlogin.Identity, bool) {
-	value, _ := c.Get(settingsKey{})
-	earlier, ok := value.(*Settings)
-	if !ok || token == "" || earlier != s && earlier.Token(c.Request) != token {
+	value, _ := c.Get(carrier.GinIdentity)
+	ctx, ok := value.(*identityContext)
+	if !ok || token == "" || !ctx.Identity.VerifiedBy(s.auth) {
 		return wxlogin.Identity{}, false
 	}
-	value, _ = c.Get(ginkey.Identity)
-	ctx, ok := value.(context.Context)
-	if !ok {
+	earlier, ok := ctx.Origin.(*Settings)
+	if !ok || earlier != s && earlier.Token(c.Request) != token {
 		return wxlogin.Identity{}, false
 	}
-	id, ok := wxlogin.FromContext(ctx)
-	return id, ok && id.VerifiedBy(s.auth)
+	return ctx.Identity, true
 }
 
 // carries reports whether ctx still has id, and nobody put another one over it.

@@ -49,6 +49,7 @@ type Memory struct {
 	seed   maphash.Seed
 	slots  []uint16 // from hash bits to the number of a shard; see skewed
 	shards []shard
+	rows   [shardCount / 64]atomic.Uint64 // see filled
 	index  index
 
 	count    atomic.Int64 // entries, those that wait for the sweep included
@@ -110,7 +111,7 @@ func NewMemory(opts ...MemoryOption) *Memory {
 		opt(m)
 	}
 	for i := range m.shards {
-		m.shards[i].init(m)
+		m.shards[i].store, m.shards[i].number = m, i
 	}
 	go m.sweepUntilClosed()
 	return m
@@ -134,18 +135,28 @@ func (m *Memory) Len() int { return int(m.count.Load()) }
 
 // Get implements [Store].
 func (m *Memory) Get(ctx context.Context, key string) ([]byte, error) {
-	if err := m.ready(ctx); err != nil {
+	value, err := m.GetString(ctx, key)
+	if err != nil {
 		return nil, err
+	}
+	return []byte(value), nil
+}
+
+// GetString is Get without the copy: a Memory keeps its values as strings, which
+// nobody can change.
+func (m *Memory) GetString(ctx context.Context, key string) (string, error) {
+	if err := m.ready(ctx); err != nil {
+		return "", err
 	}
 	e := m.shardOf(key).live(key)
 	if e == nil {
 		// A malformed key is never stored, so only a miss needs the check.
 		if err := checkKey(key); err != nil {
-			return nil, err
+			return "", err
 		}
-		return nil, ErrNotFound
+		return "", ErrNotFound
 	}
-	return []byte(e.value()), nil
+	return e.value(), nil
 }
 
 // Set implements [Store].
