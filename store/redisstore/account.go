@@ -32,9 +32,7 @@ const (
 
 // cover is for how long an index is made to live, in milliseconds, when an entry
 // lives for px.
-func cover(px int64) int64 {
-	return min(px+px/4+indexSlack.Milliseconds(), maxTTL.Milliseconds())
-}
+func cover(px int64) int64 { return px + px/4 + indexSlack.Milliseconds() }
 
 // AddFor implements [store.AccountStore].
 func (s *Store) AddFor(ctx context.Context, owner, key string, value []byte, ttl time.Duration) (bool, error) {
