@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,34 +91,49 @@ func TestAnIndexOutlivesEachOfItsEntries(t *testing.T) {
 		ctx := context.Background()
 		lives := []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour, 30 * 24 * time.Hour, 200 * 365 * 24 * time.Hour}
 		random := rand.New(rand.NewPCG(1, 2))
-		for range 400 {
-			key, ttl := fmt.Sprintf("session:%d", random.IntN(5)), lives[random.IntN(len(lives))]
-			var err error
-			switch random.IntN(5) {
-			case 0:
-				err = s.Delete(ctx, key)
-			case 1:
-				err = s.Set(ctx, key, []byte("v"), ttl)
-			case 2:
-				_, err = s.AddFor(ctx, "account:a", key, []byte("v"), ttl)
-			default:
-				_, err = s.Swap(ctx, key, []byte("v"), []byte("v"), ttl)
-			}
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				t.Fatal(err)
-			}
-			entries, err := s.ListFor(ctx, "account:a")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range entries {
-				entry := pttl(t, client, prefix+e.Key)
-				if index := pttl(t, client, indexes(t, client)[0]); index < entry {
-					t.Fatalf("an entry lives for %v, its index for %v", entry, index)
+		for round := range 60 {
+			owner := fmt.Sprintf("account:%d", round)
+			for range 8 {
+				key, ttl := fmt.Sprintf("session:%d:%d", round, random.IntN(2)), lives[random.IntN(len(lives))]
+				var err error
+				switch random.IntN(6) {
+				case 0:
+					err = s.Delete(ctx, key)
+				case 1:
+					err = s.Set(ctx, key, []byte("v"), ttl)
+				case 2, 3:
+					_, err = s.AddFor(ctx, owner, key, []byte("v"), ttl)
+				default:
+					_, err = s.Swap(ctx, key, []byte("v"), []byte("v"), ttl)
 				}
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					t.Fatal(err)
+				}
+				covered(t, client, s, owner)
+			}
+			if err := s.DeleteFor(ctx, owner); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Do(ctx, client.B().Flushall().Build()).Error(); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})
+}
+
+// covered fails the test if an entry of the one owner there is outlives its index.
+func covered(t *testing.T, client rueidis.Client, s *redisstore.Store, owner string) {
+	t.Helper()
+	entries, err := s.ListFor(context.Background(), owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		entry := pttl(t, client, prefix+e.Key)
+		if index := pttl(t, client, indexes(t, client)[0]); index < entry {
+			t.Fatalf("an entry lives for %v, its index for %v", entry, index)
+		}
+	}
 }
 
 func TestTimesToLiveAreKeptToTheMillisecond(t *testing.T) {
@@ -325,4 +341,44 @@ func TestAnAccountThatNobodyListsIsTidiedByItsLogins(t *testing.T) {
 			t.Errorf("%d keys are listed after 1,000 logins and logouts, want at most 128", n)
 		}
 	})
+}
+
+// TestAKeyThatIsListedAnewStaysListed adds an entry again at the moment between
+// somebody's look at the index and the removal of what was gone then.
+func TestAKeyThatIsListedAnewStaysListed(t *testing.T) {
+	for name, look := range map[string]func(s *redisstore.Store) error{
+		"ListFor":   func(s *redisstore.Store) error { _, err := s.ListFor(context.Background(), "account:a"); return err },
+		"DeleteFor": func(s *redisstore.Store) error { return s.DeleteFor(context.Background(), "account:a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := engine.StartRedis(t)
+			client := connectTo(t, server)
+			proxy := faultproxy.Start(t, engine.Addr(engine.FreePort(t)), server.Addr())
+			s, elsewhere := redisstore.New(connect(t, rueidis.ClientOption{InitAddress: []string{proxy.Addr()}})), redisstore.New(client)
+			ctx := context.Background()
+			add := func() {
+				if added, err := elsewhere.AddFor(ctx, "account:a", "session:a", []byte("v"), time.Hour); !added || err != nil {
+					t.Errorf("AddFor: %v, %v", added, err)
+				}
+			}
+			add()
+			if err := elsewhere.Delete(ctx, "session:a"); err != nil {
+				t.Fatal(err)
+			}
+			age(t, client, indexes(t, client)[0])
+			var once sync.Once
+			proxy.Set(faultproxy.Fault{Request: func(piece []byte) faultproxy.Verdict {
+				if strings.Contains(string(piece), "EVALSHA") {
+					once.Do(add)
+				}
+				return faultproxy.Pass
+			}})
+			if err := look(s); err != nil {
+				t.Fatal(err)
+			}
+			if n := list(t, elsewhere, "account:a"); n != 1 {
+				t.Errorf("%d entries are listed, want the one that was added again", n)
+			}
+		})
+	}
 }

@@ -43,15 +43,10 @@ end
 // luaIndex lists a key (ARGV[1]) in an index (KEYS[1]) that lives for at least
 // ARGV[2] milliseconds from now, and gives in "covered" until when it lives for
 // certain. An index is never made to end earlier. The score of a key is when it
-// was listed, and rises each time, so that whoever removes it can tell that it
-// still is the listing which was read.
+// was listed, so that whoever removes it can tell that it still is the listing
+// which was read.
 const luaIndex = `
-local listed = micros
-local before = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if before and tonumber(before) >= listed then
-	listed = tonumber(before) + 1
-end
-redis.call('ZADD', KEYS[1], string.format('%.0f', listed), ARGV[1])
+redis.call('ZADD', KEYS[1], string.format('%.0f', micros), ARGV[1])
 local left = redis.call('PTTL', KEYS[1])
 if left < tonumber(ARGV[2]) then
 	left = tonumber(ARGV[2])
