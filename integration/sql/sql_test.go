@@ -106,7 +106,7 @@ func TestSQLStoreKeepsTheContract(t *testing.T) {
 			"found rows":                {"clientFoundRows=true"},
 			"found rows, interpolated":  {"clientFoundRows=true", "interpolateParams=true"},
 			"parsed times":              {"parseTime=true", "loc=Asia%2FShanghai", "time_zone=%27%2B08%3A00%27"},
-			"read committed":            {"transaction_isolation=%27READ-COMMITTED%27", "clientFoundRows=true"},
+			"read committed":            {"tx_isolation=%27READ-COMMITTED%27", "clientFoundRows=true"},
 			"snapshot isolation":        {"innodb_snapshot_isolation=ON"},
 			"loose mode, other charset": {"sql_mode=%27%27", "charset=latin1"},
 		} {
