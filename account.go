@@ -98,7 +98,7 @@ func (a *Auth) Logout(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	switch _, _, err := a.loadSession(ctx, key); {
+	switch _, err := a.loadSession(ctx, key, new(session)); {
 	case errors.Is(err, errNoSession):
 		return nil
 	case err != nil:
@@ -139,8 +139,8 @@ func (a *Auth) listSessions(ctx context.Context, account accountID, wanted func(
 		if !isSessionKey(entry.Key) {
 			return nil, storeError("list sessions", errUnreadable)
 		}
-		s, err := decodeSession(entry.Key, string(entry.Value))
-		if err != nil {
+		var s session
+		if err := s.decode(entry.Key, string(entry.Value)); err != nil {
 			return nil, storeError("list sessions", err)
 		}
 		if wanted(&s, now) {

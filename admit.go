@@ -27,7 +27,8 @@ func (a *Auth) Admit(ctx context.Context, account Account, req LoginRequest) (Id
 		return Identity{}, fmt.Errorf("%w: %w", ErrBadRequest, err)
 	}
 	e.key = admittedKey(e.id)
-	id, err := a.resume(ctx, e.key)
+	var id Identity
+	err := a.resume(ctx, e.key, &id)
 	if errors.Is(err, ErrInvalidToken) || errors.Is(err, ErrSessionExpired) {
 		var result LoginResult
 		result, err = a.flights.join(ctx, a.loginTimeout, e.key, func(ctx context.Context) (LoginResult, error) {
@@ -53,8 +54,7 @@ func (a *Auth) admit(ctx context.Context, e entrance) (result LoginResult, err e
 	}
 	result, err = a.enter(ctx, e)
 	if errors.Is(err, errSessionTaken) { // by another instance, for the same user
-		id, err := a.resume(ctx, e.key)
-		return LoginResult{Identity: id}, err
+		err = a.resume(ctx, e.key, &result.Identity)
 	}
 	return result, err
 }

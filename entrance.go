@@ -127,7 +127,8 @@ func (a *Auth) begin(ctx context.Context, b beginning) (LoginResult, error) {
 	a.endReplaced(ctx, b.replaces, account, key)
 	a.leaveFormer(ctx, b.record, account, b.id)
 	a.capSessions(ctx, account)
-	id := s.identity(a, key)
+	var id Identity
+	s.identify(a, key, &id)
 	a.log.LogAttrs(ctx, slog.LevelInfo, "wxlogin: session began",
 		slog.String("app", id.AppID), slog.String("session", id.SessionID))
 	return LoginResult{Token: token, Identity: id, ExpiresIn: id.ExpiresAt.Sub(id.CreatedAt)}, nil
@@ -140,7 +141,8 @@ func (a *Auth) endReplaced(ctx context.Context, token string, account accountID,
 	if err != nil || key == newKey {
 		return
 	}
-	s, _, err := a.loadSession(ctx, key)
+	var s session
+	_, err = a.loadSession(ctx, key, &s)
 	if err == nil && s.account() == account {
 		err = a.deleteSession(ctx, key)
 	}

@@ -42,11 +42,14 @@ type recordReader struct {
 	failed bool
 }
 
-// take and its callers are on the way of every request; the compiler inlines them.
+func (r *recordReader) fail() string {
+	r.rest, r.failed = "", true
+	return ""
+}
+
 func (r *recordReader) take(n int) string {
 	if n > len(r.rest) {
-		r.rest, r.failed = "", true
-		return ""
+		return r.fail()
 	}
 	s := r.rest[:n]
 	r.rest = r.rest[n:]
@@ -60,19 +63,42 @@ func (r *recordReader) byte() byte {
 	return 0
 }
 
-func (r *recordReader) text() string {
-	n := int(r.byte())
-	if n >= longText {
-		n = (n&^longText)<<8 | int(r.byte())
+func (r *recordReader) text() (s string) {
+	r.texts(&s)
+	return s
+}
+
+// texts reads one text after the other. One call for many is what a session, read
+// on every request, gains by.
+func (r *recordReader) texts(fields ...*string) {
+	rest := r.rest
+	for _, field := range fields {
+		n, skip := 0, 1
+		if len(rest) > 0 {
+			n = int(rest[0])
+		}
+		if n >= longText && len(rest) > 1 {
+			n, skip = (n&^longText)<<8|int(rest[1]), 2
+		}
+		if skip+n > len(rest) {
+			r.fail()
+			return
+		}
+		*field = rest[skip : skip+n]
+		rest = rest[skip+n:]
 	}
-	return r.take(n)
+	r.rest = rest
 }
 
 func (r *recordReader) millis() int64 {
-	s := r.take(millisLen)
-	if s == "" {
-		return 0
+	if s := r.take(millisLen); s != "" {
+		return millisAt(s)
 	}
+	return 0
+}
+
+func millisAt(s string) int64 {
+	_ = s[millisLen-1]
 	return int64(s[0])<<40 | int64(s[1])<<32 | int64(s[2])<<24 | int64(s[3])<<16 | int64(s[4])<<8 | int64(s[5])
 }
 

@@ -18,6 +18,11 @@ func testSession() session {
 	}
 }
 
+func decodeSession(key, value string) (s session, err error) {
+	err = s.decode(key, value)
+	return s, err
+}
+
 func TestASessionRecordReadsBackAsItWasWritten(t *testing.T) {
 	for rule, change := range map[string]func(*session){
 		"all fields":           func(*session) {},

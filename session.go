@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/ginwx/wxlogin/internal/carrier"
 	"github.com/ginwx/wxlogin/store"
 )
 
@@ -43,13 +44,11 @@ func (s *session) encode(key string) []byte {
 	for _, ms := range [...]int64{s.created, s.seen, s.end, s.idle} {
 		w.millis(ms)
 	}
-	w.text(s.AppID)
-	w.text(s.Subject)
 	openID := s.OpenID
 	if openID == s.Subject {
 		openID = sameAsSubject
 	}
-	for _, text := range [...]string{openID, s.UnionID, s.UserID, s.Device, s.Data} {
+	for _, text := range [...]string{s.AppID, s.Subject, openID, s.UnionID, s.UserID, s.Device, s.Data} {
 		w.text(text)
 	}
 	return w.buf
@@ -59,24 +58,23 @@ func (s *session) encode(key string) []byte {
 // program's is. No openid is a lone zero byte.
 const sameAsSubject = "\x00"
 
-// decodeSession reads the record of key.
-func decodeSession(key, value string) (session, error) {
+// decode reads the record of key. It is on the way of every request.
+func (s *session) decode(key, value string) error {
 	r := recordReader{rest: value}
-	if r.byte() != sessionVersion || r.take(sessionTagLen) != key[len(sessionPrefix):][:sessionTagLen] {
-		return session{}, errUnreadable
+	head := r.take(1 + sessionTagLen + 4*millisLen)
+	if head == "" || head[0] != sessionVersion || head[1:1+sessionTagLen] != key[len(sessionPrefix):][:sessionTagLen] {
+		return errUnreadable
 	}
-	var s session
-	s.created, s.seen, s.end, s.idle = r.millis(), r.millis(), r.millis(), r.millis()
-	s.AppID = r.text()
-	s.Subject = r.text()
-	if s.OpenID = r.text(); s.OpenID == sameAsSubject {
+	times := head[1+sessionTagLen:]
+	s.created = millisAt(times)
+	s.seen = millisAt(times[millisLen:])
+	s.end = millisAt(times[2*millisLen:])
+	s.idle = millisAt(times[3*millisLen:])
+	r.texts(&s.AppID, &s.Subject, &s.OpenID, &s.UnionID, &s.UserID, &s.Device, &s.Data)
+	if s.OpenID == sameAsSubject {
 		s.OpenID = s.Subject
 	}
-	s.UnionID = r.text()
-	s.UserID = r.text()
-	s.Device = r.text()
-	s.Data = r.text()
-	return s, r.done()
+	return r.done()
 }
 
 // expires is when s ends if it is not used again.
@@ -92,23 +90,22 @@ func (s *session) account() accountID {
 	return accountOf(Identity{AppID: s.AppID, Subject: s.Subject, UserID: s.UserID})
 }
 
-func (s *session) identity(a *Auth, key string) Identity {
-	id := Identity{
-		AppID:      s.AppID,
-		Subject:    s.Subject,
-		OpenID:     s.OpenID,
-		UnionID:    s.UnionID,
-		UserID:     s.UserID,
-		Device:     s.Device,
-		SessionID:  sessionIDOf(key),
-		CreatedAt:  time.UnixMilli(s.created),
-		ExpiresAt:  time.UnixMilli(s.expires()),
-		verifiedBy: a.mark,
-	}
+// identify writes who the session under key belongs to into id, which is zero.
+// Field by field: a literal would be made first and copied then.
+func (s *session) identify(a *Auth, key string, id *Identity) {
+	id.AppID = s.AppID
+	id.Subject = s.Subject
+	id.OpenID = s.OpenID
+	id.UnionID = s.UnionID
+	id.UserID = s.UserID
+	id.Device = s.Device
+	id.SessionID = sessionIDOf(key)
+	id.CreatedAt = time.UnixMilli(s.created)
+	id.ExpiresAt = time.UnixMilli(s.expires())
+	id.verifiedBy = a.mark
 	if s.Data != "" {
 		id.Data = json.RawMessage(s.Data)
 	}
-	return id
 }
 
 // newSession starts the clock of a session for id.
@@ -130,53 +127,73 @@ func (a *Auth) newSession(id Identity) *session {
 // ErrSessionExpired or ErrStoreUnavailable; the last one says nothing about the
 // token.
 func (a *Auth) Authenticate(ctx context.Context, token string) (Identity, error) {
-	key, err := a.tokens.open(token)
-	if err != nil {
+	var id Identity
+	if err := a.authenticate(ctx, token, &id); err != nil {
 		return Identity{}, err
 	}
-	return a.resume(ctx, key)
+	return id, nil
+}
+
+// AuthenticateContext is Authenticate and WithIdentity in one, for whatever stands
+// between a request and its handlers. Without an error the context carries the
+// identity.
+func (a *Auth) AuthenticateContext(ctx context.Context, token string) (context.Context, error) {
+	c := &carrier.Context[Identity]{Context: ctx}
+	if err := a.authenticate(ctx, token, &c.Identity); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (a *Auth) authenticate(ctx context.Context, token string, id *Identity) error {
+	key, err := a.tokens.open(token)
+	if err != nil {
+		return err
+	}
+	return a.resume(ctx, key, id)
 }
 
 // resume uses the session under key.
-func (a *Auth) resume(ctx context.Context, key string) (Identity, error) {
-	s, value, err := a.loadSession(ctx, key)
+func (a *Auth) resume(ctx context.Context, key string, id *Identity) error {
+	var s session
+	value, err := a.loadSession(ctx, key, &s)
 	if err != nil {
-		return Identity{}, err
+		return err
 	}
 	now := a.now().UnixMilli()
 	if now >= s.expires() {
-		return Identity{}, ErrSessionExpired
+		return ErrSessionExpired
 	}
 	if now-s.seen >= a.touch.Milliseconds() {
 		if err := a.slide(ctx, key, &s, value, now); err != nil {
-			return Identity{}, err
+			return err
 		}
 	}
-	return s.identity(a, key), nil
+	s.identify(a, key, id)
+	return nil
 }
 
 // loadSession reads the session under key, live or expired, of an app served
-// here, and the value that a swap must find.
-func (a *Auth) loadSession(ctx context.Context, key string) (session, string, error) {
+// here, into s, and returns the value that a swap must find.
+func (a *Auth) loadSession(ctx context.Context, key string, s *session) (string, error) {
 	value, err := a.getString(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return session{}, "", errNoSession
-	}
 	if err != nil {
-		return session{}, "", storeError("read session", err)
+		if errors.Is(err, store.ErrNotFound) {
+			return "", errNoSession
+		}
+		return "", storeError("read session", err)
 	}
-	s, err := decodeSession(key, value)
-	if err != nil {
-		return session{}, "", storeError("read session", err)
+	if err := s.decode(key, value); err != nil {
+		return "", storeError("read session", err)
 	}
 	served, err := a.serves(ctx, s.AppID)
 	if err != nil {
-		return session{}, "", err
+		return "", err
 	}
 	if !served {
-		return session{}, "", fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
+		return "", fmt.Errorf("%w: of an app that is not served here", ErrInvalidToken)
 	}
-	return s, value, nil
+	return value, nil
 }
 
 // getString reads without a copy where the store can.

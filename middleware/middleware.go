@@ -36,7 +36,7 @@ const openIDKey = "openid"
 func Required(auth *wxlogin.Auth, opts ...Option) gin.HandlerFunc {
 	s := mustSettings("Required", auth, opts)
 	return func(c *gin.Context) {
-		if _, err := s.Identify(c); err != nil {
+		if _, err := s.identify(c, s.Token(c.Request)); err != nil {
 			s.Fail(c, err)
 		}
 	}
@@ -50,7 +50,7 @@ func Optional(auth *wxlogin.Auth, opts ...Option) gin.HandlerFunc {
 	s := mustSettings("Optional", auth, opts)
 	return func(c *gin.Context) {
 		token := s.Token(c.Request)
-		if token == "" {
+		if token == "" && s.vouchedFor(c) == nil {
 			return
 		}
 		if _, err := s.identify(c, token); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -25,6 +26,9 @@ type Settings struct {
 	apps       []string // nil for all that auth serves
 	language   Language
 	encode     Encoder
+
+	userDataAge time.Duration // 0 for the default
+	cloudFrom   bool
 }
 
 // NewSettings resolves opts, or returns an error of class ErrMisconfigured that
@@ -99,50 +103,59 @@ type identityContext = carrier.Context[wxlogin.Identity]
 // Fail; it is one of [wxlogin.Auth.Authenticate], or of class ErrInvalidToken for
 // a user of an app that the route does not take.
 func (s *Settings) Identify(c *gin.Context) (wxlogin.Identity, error) {
-	return s.identify(c, s.Token(c.Request))
+	ctx, err := s.identify(c, s.Token(c.Request))
+	if err != nil {
+		return wxlogin.Identity{}, err
+	}
+	return ctx.Identity, nil
 }
 
-func (s *Settings) identify(c *gin.Context, token string) (wxlogin.Identity, error) {
-	id, known := s.identified(c, token)
-	if !known {
-		var err error
-		if id, err = s.auth.Authenticate(c.Request.Context(), token); err != nil {
-			return wxlogin.Identity{}, err
+func (s *Settings) identify(c *gin.Context, token string) (*identityContext, error) {
+	known := s.identified(c, token)
+	ctx := known
+	if known == nil {
+		found, err := s.auth.AuthenticateContext(c.Request.Context(), token)
+		if err != nil {
+			return nil, err
 		}
+		ctx = found.(*identityContext)
+		ctx.Origin = s
 	}
-	if !s.Admits(id.AppID) {
-		return wxlogin.Identity{}, fmt.Errorf("%w: of an app that this route does not take", wxlogin.ErrInvalidToken)
+	if !s.Admits(ctx.Identity.AppID) {
+		return nil, fmt.Errorf("%w: of an app that this route does not take", wxlogin.ErrInvalidToken)
 	}
-	if !known || !carries(c.Request.Context(), id) {
-		ctx := &identityContext{Context: c.Request.Context(), Identity: id, Origin: s}
+	if known != nil && !carries(c.Request.Context(), known) {
+		ctx = &identityContext{Context: c.Request.Context(), Identity: known.Identity, Origin: s}
+		known = nil
+	}
+	if known == nil {
 		c.Request = c.Request.WithContext(ctx)
 		c.Set(carrier.GinIdentity, ctx)
-		c.Set(openIDKey, id.OpenID)
+		c.Set(openIDKey, ctx.Identity.OpenID)
 	}
-	return id, nil
+	return ctx, nil
 }
 
-// identified returns the identity that an earlier Identify found for the same
-// token. It asks the settings of then for the token, so that a route which takes
-// the header alone is not opened by a token that an outer group took from a query.
-func (s *Settings) identified(c *gin.Context, token string) (wxlogin.Identity, bool) {
+// identified returns what an earlier Identify found for the same token, or nil. It
+// asks the settings of then for the token, so that a route which takes the header
+// alone is not opened by a token that an outer group took from a query.
+func (s *Settings) identified(c *gin.Context, token string) *identityContext {
 	value, _ := c.Get(carrier.GinIdentity)
 	ctx, ok := value.(*identityContext)
 	if !ok || token == "" || !ctx.Identity.VerifiedBy(s.auth) {
-		return wxlogin.Identity{}, false
+		return nil
 	}
 	earlier, ok := ctx.Origin.(*Settings)
 	if !ok || earlier != s && earlier.Token(c.Request) != token {
-		return wxlogin.Identity{}, false
+		return nil
 	}
-	return ctx.Identity, true
+	return ctx
 }
 
-// carries reports whether ctx still has id, and nobody put another one over it.
-func carries(ctx context.Context, id wxlogin.Identity) bool {
-	found, ok := wxlogin.FromContext(ctx)
-	return ok && found.SessionID == id.SessionID && found.AppID == id.AppID &&
-		found.Subject == id.Subject && found.OpenID == id.OpenID && found.UserID == id.UserID
+// carries reports whether ctx still has the identity, and nobody put another one
+// over it.
+func carries(ctx context.Context, identity *identityContext) bool {
+	return carrier.Find[wxlogin.Identity](ctx) == identity
 }
 
 // Succeed answers with status and body through the route's encoder; nil is no
