@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +66,10 @@ type api struct {
 
 // call is one use of an api.
 type call struct {
-	api    api
-	query  url.Values
-	hidden []wxlogin.Secret // what is sent and must not show in an error
+	api     api
+	query   url.Values
+	payload []byte           // nil for a GET, else JSON for a POST
+	hidden  []wxlogin.Secret // what is sent and must not show in an error
 }
 
 // answer is a pointer to a struct that an api's answer decodes into.
@@ -149,7 +151,8 @@ func (c *client) send(ctx context.Context, in call) ([]byte, error) {
 	return body, nil
 }
 
-// newRequest builds a request that net/http will not send twice.
+// newRequest builds a request that net/http will not send twice. A POST it never
+// does, once a byte of it was written.
 //
 // http.Transport sends a GET again, unasked, when a connection that was used
 // before breaks before the answer: WeChat may have taken the code by then, and
@@ -162,7 +165,17 @@ func (c *client) send(ctx context.Context, in call) ([]byte, error) {
 // transport would first read from the body in a goroutine with a timer, and on a
 // starved machine would send the GET as chunked.
 func (c *client) newRequest(ctx context.Context, in call) (*http.Request, error) {
-	target := c.baseURL + in.api.path + "?" + in.query.Encode()
+	target := c.baseURL + in.api.path
+	if len(in.query) > 0 {
+		target += "?" + in.query.Encode()
+	}
+	if in.payload != nil {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(in.payload))
+		if err == nil {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		return req, err
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, emptyBody{})
 	if err != nil {
 		return nil, err

@@ -68,18 +68,20 @@ func validID(id string) bool {
 	})
 }
 
-func (c *client) code2Session(ctx context.Context, appID string, secret, code wxlogin.Secret) (sessionAnswer, error) {
+func (c *client) code2Session(ctx context.Context, appID string, app *secrets, code wxlogin.Secret) (sessionAnswer, error) {
 	var session sessionAnswer
-	err := c.do(ctx, call{
-		api: code2SessionAPI(),
-		query: url.Values{
-			"appid":      {appID},
-			"secret":     {secret.Reveal()},
-			"js_code":    {code.Reveal()},
-			"grant_type": {"authorization_code"},
-		},
-		hidden: []wxlogin.Secret{secret, code},
-	}, &session)
+	err := app.use(secretRefusedByLogin, func(secret wxlogin.Secret) error {
+		return c.do(ctx, call{
+			api: code2SessionAPI(),
+			query: url.Values{
+				"appid":      {appID},
+				"secret":     {secret.Reveal()},
+				"js_code":    {code.Reveal()},
+				"grant_type": {"authorization_code"},
+			},
+			hidden: append([]wxlogin.Secret{code}, app.all...),
+		}, &session)
+	})
 	if err != nil {
 		return sessionAnswer{}, err
 	}

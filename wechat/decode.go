@@ -74,3 +74,27 @@ func decode(body []byte, into any) bool {
 	}
 	return false
 }
+
+// digits is text that WeChat sends as a string or as a number: the documents have
+// a country code both ways.
+type digits string
+
+func (d *digits) UnmarshalJSON(data []byte) error {
+	var s string
+	switch {
+	case string(data) == "null":
+		return nil
+	case data[0] == '"':
+		if err := json.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		*d = digits(s)
+		return nil
+	}
+	var n number
+	if err := n.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	*d = digits(data)
+	return nil
+}

@@ -67,8 +67,9 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the class: wxlogin.ErrInvalidCode, ErrUserBlocked,
-// ErrRateLimited or ErrMisconfigured, and wxlogin.ErrUpstreamUnavailable for
-// every errcode that is none of these.
+// ErrRateLimited, ErrMisconfigured, ErrSessionKeyStale or ErrBadRequest, as the
+// call's comment says, and wxlogin.ErrUpstreamUnavailable for every errcode that
+// is none of these.
 func (e *Error) Unwrap() error {
 	if e.class == nil {
 		return wxlogin.ErrUpstreamUnavailable

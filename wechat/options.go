@@ -24,6 +24,10 @@ type options struct {
 	baseURL string
 	client  *http.Client // nil: a client of our own
 	timeout time.Duration
+
+	nextSecret wxlogin.Secret
+	tokens     TokenSource // nil: stable_token
+	withToken  bool
 }
 
 // WithBaseURL sends calls to url instead of https://api.weixin.qq.com: to the
@@ -112,16 +116,17 @@ func cleanBaseURL(raw string) (string, error) {
 // because they come from a broken environment file and WeChat's answer to them
 // (40013, 40125) says nothing of the cause.
 func checkApp(appID string, secret wxlogin.Secret) error {
-	var errs []error
-	for _, v := range []struct{ name, value string }{{"app id", appID}, {"AppSecret", secret.Reveal()}} {
-		switch {
-		case v.value == "":
-			errs = append(errs, fmt.Errorf("the %s is empty", v.name))
-		case strings.ContainsFunc(v.value, notVisible):
-			errs = append(errs, fmt.Errorf("the %s holds a blank or another character that is not visible ASCII", v.name))
-		}
+	return errors.Join(checkSecret("the app id", wxlogin.NewSecret(appID)), checkSecret("the AppSecret", secret))
+}
+
+func checkSecret(name string, value wxlogin.Secret) error {
+	switch {
+	case value.IsZero():
+		return fmt.Errorf("%s is empty", name)
+	case strings.ContainsFunc(value.Reveal(), notVisible):
+		return fmt.Errorf("%s holds a blank or another character that is not visible ASCII", name)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
