@@ -101,7 +101,8 @@ type identityContext = carrier.Context[wxlogin.Identity]
 // c.Request.Context(), and returns it. A request that was authenticated with the
 // same token and the same Auth already is not asked for again. Hand the error to
 // Fail; it is one of [wxlogin.Auth.Authenticate], or of class ErrInvalidToken for
-// a user of an app that the route does not take.
+// a user of an app that the route does not take. Behind TrustCloudHostingHeaders a
+// request without a token is that of the user whom the headers name.
 func (s *Settings) Identify(c *gin.Context) (wxlogin.Identity, error) {
 	ctx, err := s.identify(c, s.Token(c.Request))
 	if err != nil {
@@ -114,11 +115,10 @@ func (s *Settings) identify(c *gin.Context, token string) (*identityContext, err
 	known := s.identified(c, token)
 	ctx := known
 	if known == nil {
-		found, err := s.auth.AuthenticateContext(c.Request.Context(), token)
-		if err != nil {
+		var err error
+		if ctx, err = s.authenticate(c, token); err != nil {
 			return nil, err
 		}
-		ctx = found.(*identityContext)
 		ctx.Origin = s
 	}
 	if !s.Admits(ctx.Identity.AppID) {
@@ -142,7 +142,7 @@ func (s *Settings) identify(c *gin.Context, token string) (*identityContext, err
 func (s *Settings) identified(c *gin.Context, token string) *identityContext {
 	value, _ := c.Get(carrier.GinIdentity)
 	ctx, ok := value.(*identityContext)
-	if !ok || token == "" || !ctx.Identity.VerifiedBy(s.auth) {
+	if !ok || !ctx.Identity.VerifiedBy(s.auth) || token == "" && s.vouchedFor(c) == nil {
 		return nil
 	}
 	earlier, ok := ctx.Origin.(*Settings)
