@@ -3,6 +3,7 @@ package store
 import (
 	"hash/maphash"
 	"math"
+	"math/bits"
 	"runtime"
 	"strings"
 	"sync"
@@ -13,10 +14,10 @@ import (
 )
 
 const (
-	// With a million entries the largest shard holds some 2,800, which a sweep
-	// walks in a fraction of a millisecond.
-	shardCount = 512
-	slotCount  = 4096
+	// With a million entries the largest shard holds some 700, which a sweep drops
+	// in a fraction of a millisecond.
+	shardCount = 2048
+	slotCount  = 1 << 14
 
 	// shrinkFrom is the number of entries below which a map is never rebuilt.
 	shrinkFrom = 128
@@ -80,16 +81,18 @@ func (e *entry) value() string { return e.record[e.ownerEnd():] }
 
 // shard is one part of the keys. Its methods need mu, except live.
 type shard struct {
-	mu    sync.Mutex // held by every write, across all its steps
-	store *Memory
-	items atomic.Pointer[cache.Cache] // another one after shrink
-	count atomic.Int32
-	peak  int // the largest count that items has seen
+	mu     sync.Mutex // held by every write, across all its steps
+	store  *Memory
+	number int
+	items  atomic.Pointer[cache.Cache] // nil before the first entry, another one after shrink
+	count  int                         // entries, expired ones among them
+	peak   int                         // the largest count that items has seen
 }
 
-func (s *shard) init(m *Memory) {
-	s.store = m
-	s.use(cache.New(cache.NoExpiration, 0))
+// filled returns a bit for every shard in a row of 64 that may have entries. It
+// spares the sweep the walk through thousands of empty ones.
+func (m *Memory) filled(shard int) (row *atomic.Uint64, bit uint64) {
+	return &m.rows[shard/64], 1 << (shard % 64)
 }
 
 func (s *shard) use(items *cache.Cache) {
@@ -99,7 +102,11 @@ func (s *shard) use(items *cache.Cache) {
 }
 
 func (s *shard) live(key string) *entry {
-	if found, ok := s.items.Load().Get(key); ok {
+	items := s.items.Load()
+	if items == nil {
+		return nil
+	}
+	if found, ok := items.Get(key); ok {
 		return found.(*entry)
 	}
 	return nil
@@ -107,12 +114,20 @@ func (s *shard) live(key string) *entry {
 
 // insert writes an entry for a key that holds no live value.
 func (s *shard) insert(owner, key string, value []byte, ttl time.Duration) error {
+	if s.items.Load() == nil {
+		s.use(cache.New(cache.NoExpiration, 0))
+	}
 	items := s.items.Load()
 	items.Delete(key) // an expired entry that is still in its owner's list
 	if err := s.store.reserve(); err != nil {
 		return err
 	}
-	s.peak = max(s.peak, int(s.count.Add(1)))
+	if s.count == 0 {
+		row, bit := s.store.filled(s.number)
+		row.Or(bit)
+	}
+	s.count++
+	s.peak = max(s.peak, s.count)
 	e := newEntry(owner, key, value)
 	if owner != "" {
 		s.store.index.link(e)
@@ -146,6 +161,9 @@ func (s *shard) relink(old, next *entry) {
 }
 
 func (s *shard) remove(key string) {
+	if s.count == 0 {
+		return
+	}
 	s.items.Load().Delete(key)
 	s.shrink()
 }
@@ -162,7 +180,7 @@ func (s *shard) removeFor(owner, key string) {
 // evicted is called by go-cache for every entry that left it, in the goroutine
 // that removed it, which holds mu.
 func (s *shard) evicted(_ string, left any) {
-	s.count.Add(-1)
+	s.count--
 	s.store.count.Add(-1)
 	if e := left.(*entry); e.owner() != "" {
 		s.store.index.unlink(e)
@@ -173,20 +191,26 @@ func (s *shard) evicted(_ string, left any) {
 func (s *shard) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.items.Load().DeleteExpired()
-	s.shrink()
+	if s.count > 0 {
+		s.items.Load().DeleteExpired()
+		s.shrink()
+	}
+	if s.count == 0 {
+		row, bit := s.store.filled(s.number)
+		row.And(^bit)
+	}
 }
 
 // shrink moves the entries to a map of their size when three quarters are gone,
 // because Go's maps only grow. Readers keep the old one meanwhile.
 func (s *shard) shrink() {
-	if s.peak < shrinkFrom || int(s.count.Load()) > s.peak/4 {
+	if s.peak < shrinkFrom || s.count > s.peak/4 {
 		return
 	}
 	old := s.items.Load()
 	old.DeleteExpired()
 	items := old.Items()
-	if len(items) != int(s.count.Load()) {
+	if len(items) != s.count {
 		return // one expired between the two calls; it must leave its owner's list first
 	}
 	s.use(cache.NewFrom(cache.NoExpiration, 0, items))
@@ -205,15 +229,12 @@ func (m *Memory) shardOf(key string) *shard {
 // sweep visits one shard after the other, and holds up only those who need that
 // shard at that moment.
 func (m *Memory) sweep() {
-	if m.count.Load() == 0 {
-		return
-	}
-	for i := range m.shards {
-		if m.closed.Load() {
-			return
-		}
-		if s := &m.shards[i]; s.count.Load() > 0 {
-			s.sweep()
+	for i := range m.rows {
+		for row := m.rows[i].Load(); row != 0; row &= row - 1 {
+			if m.closed.Load() {
+				return
+			}
+			m.shards[64*i+bits.TrailingZeros64(row)].sweep()
 			runtime.Gosched() // with few processors a long sweep would hold up everybody
 		}
 	}
