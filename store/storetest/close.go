@@ -14,6 +14,9 @@ import (
 	"github.com/ginwx/wxlogin/store"
 )
 
+// leakGrace is how long goroutines may take to end after Close has returned.
+const leakGrace = 2 * time.Second
+
 func closeChecks() []check {
 	return []check{{
 		rule:     "close may be called twice, leaves nothing running, and is not an absence",
@@ -40,7 +43,7 @@ func testClose(t *testing.T, newStore func(*testing.T) store.Store) error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(leakGrace)
 	for {
 		left := goroutines()
 		maps.DeleteFunc(left, func(id, _ string) bool { _, old := before[id]; return old })
@@ -49,7 +52,7 @@ func testClose(t *testing.T, newStore func(*testing.T) store.Store) error {
 		}
 		if time.Now().After(deadline) {
 			stacks := slices.Sorted(maps.Values(left))
-			return fmt.Errorf("%d goroutines are left 5 s after Close:\n\n%s", len(left), strings.Join(stacks, "\n\n"))
+			return fmt.Errorf("%d goroutines are left %v after Close:\n\n%s", len(left), leakGrace, strings.Join(stacks, "\n\n"))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -62,30 +63,43 @@ func testParallelAddFor(p *probe) {
 // testLoginsMeanwhile has logins of one account on one side, and on the other
 // revocations and listings.
 func testLoginsMeanwhile(p *probe) {
-	const logins, each = callers - 2, 2 * rounds
+	const (
+		logins      = callers - 2
+		revocations = 10
+		least, most = 20, 2000 // logins of each caller: as many as it takes for the revocations
+	)
 	owner := p.key("owner")
 	var (
 		mu      sync.Mutex
 		added   []string // whose AddFor has returned
 		running atomic.Int32
+		over    atomic.Bool // no revocation comes any more
 	)
 	running.Store(logins)
 	login := func(i int) error {
 		defer running.Add(-1)
-		for n := range each {
+		for n := 0; n < least || n < most && !over.Load(); n++ {
 			k := p.key(fmt.Sprintf("k:%d:%d", i, n))
 			p.addFor(owner, k, k, long, true, "while others list and delete the owner's entries")
 			mu.Lock()
 			added = append(added, k)
 			mu.Unlock()
+			runtime.Gosched() // or one caller is done before the next one starts
 		}
 		return nil
 	}
 	revoke := func() error {
-		for running.Load() > 0 {
-			mu.Lock()
-			before := added[:len(added):len(added)]
-			mu.Unlock()
+		defer over.Store(true)
+		last := 0
+		for range revocations {
+			var before []string
+			for len(before) == last && running.Load() > 0 {
+				runtime.Gosched()
+				mu.Lock()
+				before = added[:len(added):len(added)]
+				mu.Unlock()
+			}
+			last = len(before)
 			p.deleteFor(owner, "while logins run")
 			for _, k := range before[max(0, len(before)-2*logins):] {
 				p.absent(k, "whose AddFor had returned before the DeleteFor began that has just returned")
@@ -102,6 +116,7 @@ func testLoginsMeanwhile(p *probe) {
 				}
 				seen[e.Key] = true
 			}
+			runtime.Gosched()
 		}
 		return nil
 	}

@@ -1,11 +1,5 @@
 package storetest
 
-import (
-	"errors"
-
-	"github.com/ginwx/wxlogin/store"
-)
-
 func valueChecks() []check {
 	return []check{
 		{
@@ -149,17 +143,6 @@ func valueChecks() []check {
 				}
 				p.holds(k, "value", "after the slices of earlier Gets were written to")
 				p.swap(k, "value", "next", long, true, "after the slices of earlier Gets were written to")
-			},
-		},
-		{
-			rule: "what is not there is told by ErrNotFound through errors.Is",
-			why:  "stores may wrap the error, but must not use one of their own",
-			test: func(p *probe) {
-				p.set(p.key("k"), "v", long)
-				p.delete(p.key("k"), "of a live key")
-				if _, err := p.store.Get(p.ctx, p.key("k")); !errors.Is(err, store.ErrNotFound) {
-					p.failf("errors.Is(err, store.ErrNotFound) is false for the error of Get of a deleted key: %v", err)
-				}
 			},
 		},
 	}
