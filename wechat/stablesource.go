@@ -142,6 +142,10 @@ func (s *stableSource) fetch(ctx context.Context, current token, failure tokenFa
 	if time.Now().Before(failure.until) {
 		return token{}, failure, failure.err
 	}
+	if current.serves(time.Now(), stale) && !s.claimRenewal(ctx) {
+		current.renew = time.Now().Add(renewalClaim)
+		return current, failure, nil
+	}
 	t, err = s.client.stableToken(ctx, s.appID, s.app, false)
 	if err == nil && !stale.IsZero() && t.secret.Equal(stale) {
 		t, err = s.force(ctx, stale)
@@ -161,7 +165,20 @@ func (t token) liveEnd(stale wxlogin.Secret) time.Time {
 	return t.ends
 }
 
-const tokenName = "access_token"
+const (
+	tokenName   = "access_token"
+	renewalName = "renewal"
+
+	// renewalClaim is how long the others leave the renewal to one instance.
+	renewalClaim = 15 * time.Second
+)
+
+// claimRenewal reports whether this instance renews the token that still serves
+// them all. While the store is down each renews its own.
+func (s *stableSource) claimRenewal(ctx context.Context) bool {
+	claimed, err := s.shared.add(ctx, renewalName, wxlogin.NewSecret(s.owner), renewalClaim)
+	return claimed || err != nil
+}
 
 // load returns the shared token if it serves. While the store is down there is
 // none, and each instance asks WeChat for itself: in normal mode all get the same.

@@ -2,7 +2,11 @@ package wechat
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -207,4 +211,130 @@ func TestQuotaErrorsAreNotAnsweredByHammering(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCloseEndsTheFetchAndWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p := emulated(t)
+		e.Next(wechattest.Slow(time.Hour))
+		waiting := make(chan error)
+		go func() {
+			_, err := p.AccessToken(t.Context(), wxlogin.Secret{})
+			waiting <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		for range 2 {
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("Close took %v", got)
+		}
+		if p.tokens.own.flight != nil {
+			t.Error("the fetch runs on after Close")
+		}
+		if err := <-waiting; !errors.Is(err, wxlogin.ErrClosed) {
+			t.Errorf("who waited: got %v, want ErrClosed", err)
+		}
+		if _, err := p.AccessToken(t.Context(), wxlogin.Secret{}); !errors.Is(err, wxlogin.ErrClosed) {
+			t.Errorf("after Close: got %v, want ErrClosed", err)
+		}
+		if _, err := p.Exchange(t.Context(), e.Code("alice")); err != nil {
+			t.Errorf("a login after Close: %v", err)
+		}
+		wantFetches(t, e, 1)
+	})
+}
+
+func TestATransportThatPanicsEndsNoProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := provider(t, tripper(func(*http.Request) (*http.Response, error) { panic(testSecret) }))
+		_, err := p.AccessToken(t.Context(), wxlogin.Secret{})
+		if !errors.Is(err, wxlogin.ErrInternal) {
+			t.Errorf("got %v, want ErrInternal", err)
+		}
+		mustNotShow(t, "the error", renderings(t, err))
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The lifetime that WeChat says is what counts, also if it is odd.
+func TestTokensLiveAsLongAsWeChatSays(t *testing.T) {
+	for name, tt := range map[string]struct {
+		expires string
+		lives   time.Duration
+	}{
+		"the rest of a token's life": {`345`, 345 * time.Second},
+		"as text":                    {`"7200"`, 2 * time.Hour},
+		"a second":                   {`1`, time.Second},
+		"more than a day":            {`9223372036854775807`, 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				p := provider(t, tripper(func(*http.Request) (*http.Response, error) {
+					if asked++; asked > 1 {
+						return answerWith(http.StatusBadGateway, ""), nil
+					}
+					return answerWith(http.StatusOK, `{"access_token":"canary-token-1","expires_in":`+tt.expires+`}`), nil
+				}))
+				defer p.Close()
+				mustToken(t, p, wxlogin.Secret{})
+				<-time.After(tt.lives - time.Nanosecond)
+				mustToken(t, p, wxlogin.Secret{})
+				synctest.Wait()
+				<-time.After(time.Nanosecond)
+				if _, err := p.AccessToken(t.Context(), wxlogin.Secret{}); !errors.Is(err, wxlogin.ErrUpstreamUnavailable) {
+					t.Errorf("after its end: got %v, want ErrUpstreamUnavailable", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAnAnswerThatIsNoTokenIsUnavailable(t *testing.T) {
+	for name, body := range map[string]string{
+		"no token":         `{"expires_in":7200}`,
+		"empty":            `{"access_token":"","expires_in":7200}`,
+		"null":             `{"access_token":null,"expires_in":7200}`,
+		"no life":          `{"access_token":"canary-token-1"}`,
+		"dead":             `{"access_token":"canary-token-1","expires_in":0}`,
+		"of the past":      `{"access_token":"canary-token-1","expires_in":-1}`,
+		"not a number":     `{"access_token":"canary-token-1","expires_in":"soon"}`,
+		"a blank in it":    `{"access_token":"canary token","expires_in":7200}`,
+		"a control in it":  `{"access_token":"canary\ntoken","expires_in":7200}`,
+		"far too long":     `{"access_token":"` + strings.Repeat("a", maxToken+1) + `","expires_in":7200}`,
+		"an array of them": `[{"access_token":"canary-token-1","expires_in":7200}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := provider(t, &script{t: t, bodies: []string{body}})
+				defer p.Close()
+				_, err := p.AccessToken(t.Context(), wxlogin.Secret{})
+				if !errors.Is(err, wxlogin.ErrUpstreamUnavailable) || strings.Contains(err.Error(), "canary") {
+					t.Errorf("got %v, want ErrUpstreamUnavailable", err)
+				}
+			})
+		})
+	}
+}
+
+func TestStableTokenIsAPOSTOfJSONWithoutAQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p := emulated(t)
+		mustToken(t, p, wxlogin.Secret{})
+		r := e.Requests()[0]
+		var body map[string]any
+		if err := json.Unmarshal(r.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{"grant_type": "client_credential", "appid": testAppID, "secret": testSecret, "force_refresh": false}
+		if r.Method != http.MethodPost || r.RawQuery != "" || !maps.Equal(body, want) || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("got %s with %d fields and query of %d bytes", r.Method, len(body), len(r.RawQuery))
+		}
+	})
 }
