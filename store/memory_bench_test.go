@@ -51,7 +51,7 @@ func BenchmarkMemoryGet(b *testing.B) {
 	b.Run("one at a time", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			if _, err := m.Get(benchCtx, keys[i%len(keys)]); err != nil {
+			if got, err := m.Get(benchCtx, keys[i%len(keys)]); err != nil || !bytes.Equal(got, benchSession) {
 				b.Fatal(err)
 			}
 		}
@@ -60,8 +60,9 @@ func BenchmarkMemoryGet(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for i := 0; pb.Next(); i++ {
-				if _, err := m.Get(benchCtx, keys[i%len(keys)]); err != nil {
-					b.Fatal(err)
+				if got, err := m.Get(benchCtx, keys[i%len(keys)]); err != nil || !bytes.Equal(got, benchSession) {
+					b.Error(err)
+					return
 				}
 			}
 		})
@@ -144,7 +145,8 @@ func BenchmarkMillionSessions(b *testing.B) {
 // BenchmarkSweepPause has a million sessions, half of which have expired, and one
 // caller that reads and logs in without a break. It reports the longest that the
 // sweep held one shard, which bounds what it can cost a request, and the longest
-// call of the caller during a sweep and, for comparison, as long without one.
+// call of the caller during a sweep and, for comparison, as long without one: on a
+// machine that does other work the longest of all is the scheduler's doing.
 func BenchmarkSweepPause(b *testing.B) {
 	const sessions = 1_000_000
 	for b.Loop() {
@@ -177,6 +179,7 @@ func BenchmarkSweepPause(b *testing.B) {
 		without := longestCalls(b, m, 1, func() { time.Sleep(swept) })
 		slices.Sort(held)
 		report(b, "max-pause-µs", held[len(held)-1])
+		report(b, "p99-pause-µs", held[len(held)*99/100])
 		report(b, "median-pause-µs", held[len(held)/2])
 		report(b, "sweep-µs", swept)
 		report(b, "max-call-µs", during[len(during)-1])

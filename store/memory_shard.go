@@ -20,7 +20,7 @@ const (
 	slotCount  = 1 << 14
 
 	// shrinkFrom is the number of entries below which a map is never rebuilt.
-	shrinkFrom = 128
+	shrinkFrom = 32
 
 	minTTL = time.Millisecond
 	maxTTL = 100 * 365 * 24 * time.Hour // go-cache counts int64 nanoseconds since 1970

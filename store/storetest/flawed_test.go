@@ -43,7 +43,7 @@ func (f *flawed) is(flaw string) bool { return f.flaw == flaw }
 func (f *flawed) gap(flaw string) {
 	if f.is(flaw) {
 		f.mu.Unlock()
-		for range 3 {
+		for range 20 {
 			runtime.Gosched()
 		}
 		f.mu.Lock()

@@ -65,7 +65,7 @@ func testParallelAddFor(p *probe) {
 func testLoginsMeanwhile(p *probe) {
 	const (
 		logins      = callers - 2
-		revocations = 10
+		revocations = rounds
 		least, most = 20, 2000 // logins of each caller: as many as it takes for the revocations
 	)
 	owner := p.key("owner")
