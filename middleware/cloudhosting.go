@@ -74,8 +74,8 @@ func TrustCloudHostingHeaders(auth *wxlogin.Auth, trust func(*http.Request) bool
 		if err == nil && !trust(c.Request) {
 			err = errors.New("not trusted")
 		}
-		if err == nil && !(s.Admits(v.appID) && auth.Serves(v.appID)) {
-			err = errors.New("of an app that is not served here")
+		if err == nil && !s.Admits(v.appID) { // before OnLogin hears of the user
+			err = errors.New("of an app that this route does not take")
 		}
 		if err != nil {
 			s.Fail(c, fmt.Errorf("%w: cloud hosting headers: %w", wxlogin.ErrInvalidToken, err))
@@ -173,7 +173,7 @@ func (v *vouched) admit(c *gin.Context) (wxlogin.Identity, error) {
 	id, err := v.auth.Admit(c.Request.Context(), account, wxlogin.LoginRequest{
 		AppID: v.appID, ClientIP: c.ClientIP(), UserAgent: c.Request.UserAgent(),
 	})
-	if errors.Is(err, wxlogin.ErrBadRequest) { // an app that Config.Resolve does not know
+	if errors.Is(err, wxlogin.ErrBadRequest) { // the app: the rest is bounded
 		err = fmt.Errorf("%w: cloud hosting headers: of an app that is not served here", wxlogin.ErrInvalidToken)
 	}
 	return id, err

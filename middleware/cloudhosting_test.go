@@ -247,6 +247,26 @@ func TestOnLoginRefusalAndRevocationHoldForHeaders(t *testing.T) {
 	wantFailure(t, get(engine, "/me", headers...), 503, "store_unavailable")
 }
 
+func TestOnLoginDoesNotHearOfUsersWhoAreNotVouchedFor(t *testing.T) {
+	watched := newWatchedStore(t)
+	auth := newAuth(t, wxlogin.Config{Store: watched, Keys: [][]byte{testKey}, Apps: []string{testApp, otherApp},
+		OnLogin: func(_ context.Context, e *wxlogin.LoginEvent) error {
+			t.Errorf("OnLogin: called for %s of %s", e.OpenID, e.AppID)
+			return nil
+		},
+	})
+	for _, guard := range []gin.HandlerFunc{
+		middleware.TrustCloudHostingHeaders(auth, fromAnywhere),
+		middleware.TrustCloudHostingHeaders(auth, fromGateway, middleware.WithApps(otherApp)),
+	} {
+		wantFailure(t, get(guarded(guard), "/me", cloud(testApp, "alice")...), 401, "invalid_token")
+	}
+	wantFailure(t, get(guarded(middleware.TrustCloudHostingHeaders(auth, fromGateway)), "/me", cloud("wx-unknown", "alice")...), 401, "invalid_token")
+	if got := watched.calls(); got != 0 {
+		t.Errorf("store calls: got %d, want 0", got)
+	}
+}
+
 func TestOneRequestIsAdmittedOnce(t *testing.T) {
 	watched := newWatchedStore(t)
 	auth := newAuth(t, wxlogin.Config{Store: watched, Keys: [][]byte{testKey}})

@@ -102,6 +102,28 @@ func TestAKeyThatIsNoneOpensNothing(t *testing.T) {
 	}
 }
 
+// TestAKeyHas16Bytes encrypts under longer keys, which AES knows and WeChat does not.
+func TestAKeyHas16Bytes(t *testing.T) {
+	for _, n := range []int{24, 32} {
+		key := base64.StdEncoding.EncodeToString(make([]byte, n))
+		data := SealedUserData{EncryptedData: encryptText(t, key, marked("")), IV: dataIV}
+		wantRefused(t, dataKeys(key), data, wxlogin.ErrSessionKeyStale)
+	}
+}
+
+// TestNothingIsNoPadding looks at what OpenUserData never lets through so far.
+func TestNothingIsNoPadding(t *testing.T) {
+	if _, err := parseEnvelope("", dataIV); !errors.Is(err, wxlogin.ErrInvalidUserData) {
+		t.Errorf("no block: got %v, want ErrInvalidUserData", err)
+	}
+	for last := range 256 {
+		block := append(bytes.Repeat([]byte("x"), aes.BlockSize-1), byte(last))
+		if got, ok := unpad(block); ok != (last == 1) || ok && len(got) != aes.BlockSize-1 {
+			t.Errorf("last byte %d: got %d bytes, %t", last, len(got), ok)
+		}
+	}
+}
+
 func TestEveryPaddingByteCounts(t *testing.T) {
 	for n := 1; n <= aes.BlockSize; n++ {
 		text := marked("")
@@ -184,6 +206,7 @@ func TestWhatWasDecryptedMustBeWeChats(t *testing.T) {
 		{"two watermarks, ours last", marked(`"watermark":{"timestamp":1,"appid":"other"},`), invalid},
 		{"two watermarks that differ in case", marked(`"WATERMARK":{"timestamp":1,"appid":"other"},`), invalid},
 		{"two watermarks by an odd letter", marked("\"Watermar\u212a\":{},"), invalid},
+		{"two times by an odd letter", mark(good+",\"time\u017ftamp\":1", app), invalid},
 		{"two app ids", mark(good, `"other","appid":`+app), invalid},
 		{"two app ids that differ in case", mark(good, `"other","appID":`+app), invalid},
 		{"two members alike", marked(`"phoneNumber":"1","phoneNumber":"2",`), invalid},
@@ -270,6 +293,17 @@ func TestTheAgeOfAWatermark(t *testing.T) {
 	}
 	if _, err := OpenUserData(dataKeys(dataKey), UserDataRules{AppID: dataApp}, data); !errors.Is(err, wxlogin.ErrInvalidUserData) {
 		t.Errorf("by time.Now: got %v, want too old", err)
+	}
+}
+
+func TestNoLimitMakesATimeGoodThatIsNone(t *testing.T) {
+	rules := dataRules()
+	rules.MaxAge = 200 * 365 * 24 * time.Hour
+	for _, timestamp := range []string{"0", "-1", "-1700000000"} {
+		text := `{"watermark":{"timestamp":` + timestamp + `,"appid":"` + dataApp + `"}}`
+		if _, err := Decrypt(dataKeys(dataKey), rules, encryptText(t, dataKey, text), dataIV); !errors.Is(err, wxlogin.ErrInvalidUserData) {
+			t.Errorf("%s: got %v, want ErrInvalidUserData", timestamp, err)
+		}
 	}
 }
 
