@@ -15,6 +15,8 @@ import (
 type sessionReply struct {
 	ExpiresIn int64     `json:"expires_in"`
 	CreatedAt time.Time `json:"created_at"`
+
+	SessionKeyValid *bool `json:"session_key_valid,omitempty"` // only if asked
 }
 
 // Session tells a client whether its token is still good, and for how long: 200
@@ -22,6 +24,14 @@ type sessionReply struct {
 // logged in; else 401. Asking counts as a use.
 //
 //	{"expires_in":604800,"created_at":"2026-03-01T08:30:00Z"}
+//
+// With ?check=wechat the reply says too whether WeChat still honours the session_key
+// that is stored for the user. Where it is false, data that needs the key, as UserData
+// does, needs a wx.login first; the token is as good as before, and login does not
+// depend on it. It asks WeChat each time, with an access_token, and fails where WeChat
+// does; an app without session_keys, such as a multi-terminal one, is answered 400.
+//
+//	{"expires_in":604800,"created_at":"2026-03-01T08:30:00Z","session_key_valid":true}
 func Session(auth *wxlogin.Auth, opts ...middleware.Option) gin.HandlerFunc {
 	return session(mustSettings("Session", auth, opts))
 }
@@ -33,10 +43,15 @@ func session(s *middleware.Settings) gin.HandlerFunc {
 			s.Fail(c, err)
 			return
 		}
-		s.Succeed(c, http.StatusOK, sessionReply{
+		reply := sessionReply{
 			ExpiresIn: secondsLeft(s, id.ExpiresAt),
 			CreatedAt: moment(id.CreatedAt),
-		})
+		}
+		if reply.SessionKeyValid, err = checked(c, s, id); err != nil {
+			s.Fail(c, err)
+			return
+		}
+		s.Succeed(c, http.StatusOK, reply)
 	}
 }
 
