@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -242,103 +242,6 @@ func TestSetKeepsTheOwnerOfALiveEntryAlone(t *testing.T) {
 	})
 }
 
-func TestMapsShrinkWhenMostIsGone(t *testing.T) {
-	m := open(t)
-	m.slots = make([]uint16, slotCount) // one shard for all, to have it large
-	m.index.slots = m.slots
-	ctx := t.Context()
-	before := liveHeap()
-	const many = 20_000
-	for i := range many {
-		if _, err := m.AddFor(ctx, fmt.Sprint("o", i), fmt.Sprint("k", i), nil, time.Hour); err != nil {
-			t.Fatal(err)
-		}
-	}
-	full := liveHeap() - before
-	for i := range many {
-		if i%100 != 0 {
-			if err := m.Delete(ctx, fmt.Sprint("k", i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if left := liveHeap() - before; left > full/10 {
-		t.Errorf("memory after 99 of 100 entries were deleted: got %d bytes of %d, want less than a tenth", left, full)
-	}
-	consistent(t, m)
-	for i := 0; i < many; i += 100 {
-		if _, err := m.Get(ctx, fmt.Sprint("k", i)); err != nil {
-			t.Fatalf("Get of an entry that was not deleted: error %v, want none", err)
-		}
-		if list, err := m.ListFor(ctx, fmt.Sprint("o", i)); err != nil || len(list) != 1 {
-			t.Fatalf("ListFor of an entry that was not deleted: got (%v, %v), want it alone", list, err)
-		}
-	}
-}
-
-func TestReplacedValuesAreFreed(t *testing.T) {
-	m := open(t)
-	ctx := t.Context()
-	before := liveHeap()
-	const many = 500
-	large, small := bytes.Repeat([]byte{1}, MaxValueLen), []byte{1}
-	for i := range many {
-		key := fmt.Sprint("k", i)
-		if _, err := m.AddFor(ctx, "o", key, large, time.Hour); err != nil {
-			t.Fatal(err)
-		}
-		if i%2 == 0 {
-			if done, err := m.Swap(ctx, key, large, small, time.Hour); !done || err != nil {
-				t.Fatalf("Swap: got (%v, %v), want (true, <nil>)", done, err)
-			}
-		} else if err := m.Set(ctx, key, small, time.Hour); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if left := liveHeap() - before; left > many*MaxValueLen/4 {
-		t.Errorf("memory after %d values of 16 KiB were replaced by one byte: got %d bytes more than before", many, left)
-	}
-	runtime.KeepAlive(m)
-}
-
-// Removing one of n entries of an owner by a walk through the others would take
-// some hundred times as long as removing one of n owners' entries.
-func TestRemovingOneOfManyEntriesOfAnOwnerIsNotAWalk(t *testing.T) {
-	const many, tries, allowed = 30_000, 3, 6
-	var one, each time.Duration
-	for range tries { // the machine may have been busy with something else
-		one = timeOfRemovals(t, many, func(int) string { return "o" })
-		each = timeOfRemovals(t, many, func(i int) string { return fmt.Sprint("o", i) })
-		if one < allowed*each {
-			return
-		}
-	}
-	t.Errorf("%d removals: got %v with one owner and %v with an owner for each, want at most %d times as long", many, one, each, allowed)
-}
-
-func timeOfRemovals(t *testing.T, many int, owner func(i int) string) time.Duration {
-	t.Helper()
-	m := open(t)
-	keys := make([]string, many)
-	for i := range keys {
-		keys[i] = fmt.Sprint("k", i)
-		if _, err := m.AddFor(t.Context(), owner(i), keys[i], nil, time.Hour); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start := time.Now()
-	for i := range keys {
-		if err := m.Delete(t.Context(), keys[(i*7919)%many]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	took := time.Since(start)
-	if m.Len() != 0 {
-		t.Fatalf("Len: got %d, want 0", m.Len())
-	}
-	return took
-}
-
 func TestGetCostsOneAllocation(t *testing.T) {
 	m := open(t)
 	if err := m.Set(t.Context(), "k", benchSession, time.Hour); err != nil {
@@ -364,4 +267,36 @@ func TestShardsShareTheKeysSmoothly(t *testing.T) {
 	if shards[0] < shards[shardCount-1]*3/2 {
 		t.Errorf("got %d slots for the first and %d for the last shard, want about twice as many", shards[0], shards[shardCount-1])
 	}
+}
+
+func TestOwnersThatShareAListAreToldApart(t *testing.T) {
+	m := open(t)
+	one, other := "12345678aaaaaaaa", "12345678aabbbbbb" // ids of one shard and one list
+	for i, owner := range []string{one, other, one, other} {
+		key := fmt.Sprint("k", i)
+		s := m.shardOf(key)
+		s.mu.Lock()
+		if err := s.insert(owner, key, nil, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Unlock()
+	}
+	consistent(t, m)
+	for owner, want := range map[string][]string{one: {"k0", "k2"}, other: {"k1", "k3"}} {
+		got := m.index.keys(owner)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("keys of %s: got %v, want %v", owner, got, want)
+		}
+	}
+	// As by a DeleteFor whose list was read before the key changed hands.
+	m.shardOf("k1").removeFor(one, "k1")
+	if _, err := m.Get(t.Context(), "k1"); err != nil {
+		t.Errorf("Get of an entry after its removal for another owner: error %v, want none", err)
+	}
+	m.shardOf("k1").removeFor(other, "k1")
+	if _, err := m.Get(t.Context(), "k1"); err != ErrNotFound {
+		t.Errorf("Get after the removal for its owner: error %v, want ErrNotFound", err)
+	}
+	consistent(t, m)
 }

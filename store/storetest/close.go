@@ -69,13 +69,13 @@ func (p *probe) useAndClose() bool {
 		if i == 0 {
 			var err error
 			if closes, err = closeStore(p.store); err != nil {
-				return fmt.Errorf("Close: error %w, want none", err)
+				return fmt.Errorf("closing: error %w, want none", err)
 			}
 			return nil
 		}
 		for range rounds {
 			if _, err := p.store.Get(p.ctx, k); errors.Is(err, store.ErrNotFound) {
-				return errors.New("Get of a live key while another goroutine calls Close: got store.ErrNotFound, want the value or another error")
+				return errors.New("get of a live key while another goroutine calls Close: got store.ErrNotFound, want the value or another error")
 			}
 			// Whether it still succeeds is up to the store.
 			_ = p.store.Set(p.ctx, k, []byte("v"), long)
