@@ -1,13 +1,23 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
-// slotCount is fixed by the Redis Cluster specification.
-const slotCount = 16384
+const (
+	// slotCount is fixed by the Redis Cluster specification.
+	slotCount = 16384
+
+	// formation is how long nodes may take to meet, and handshake how long it
+	// takes until one is known to have failed.
+	formation = 60 * time.Second
+	handshake = 2 * time.Second
+)
 
 // StartCluster starts a Redis Cluster of primaries, each with so many replicas,
 // and waits until all of them serve. The primaries come first, then the first
@@ -15,10 +25,11 @@ const slotCount = 16384
 func StartCluster(t testing.TB, primaries, replicas int, args ...string) []*Redis {
 	t.Helper()
 	nodes := make([]*Redis, primaries*(1+replicas))
+	buses := make([]string, len(nodes))
 	for i := range nodes {
-		bus := strconv.Itoa(FreePort(t))
+		buses[i] = strconv.Itoa(FreePort(t))
 		nodes[i] = StartRedis(t, append([]string{
-			"--cluster-enabled", "yes", "--cluster-port", bus,
+			"--cluster-enabled", "yes", "--cluster-port", buses[i],
 			"--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0",
 		}, args...)...)
 		// Two nodes that vote with the same epoch delay the first failover.
@@ -27,13 +38,8 @@ func StartCluster(t testing.TB, primaries, replicas int, args ...string) []*Redi
 			nodes[i].Must(t, "CLUSTER", "ADDSLOTSRANGE",
 				strconv.Itoa(i*slotCount/primaries), strconv.Itoa((i+1)*slotCount/primaries-1))
 		}
-		if i > 0 {
-			nodes[0].Must(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(nodes[i].Port), bus)
-		}
 	}
-	for _, node := range nodes {
-		node.WaitFor(t, fmt.Sprintf("cluster_known_nodes:%d", len(nodes)), "CLUSTER", "INFO")
-	}
+	meet(t, nodes, buses)
 	for i, node := range nodes[primaries:] {
 		node.Must(t, "CLUSTER", "REPLICATE", nodes[i%primaries].Must(t, "CLUSTER", "MYID"))
 	}
@@ -44,6 +50,36 @@ func StartCluster(t testing.TB, primaries, replicas int, args ...string) []*Redi
 		node.WaitInStep(t)
 	}
 	return nodes
+}
+
+// meet introduces the nodes to the first one until all know all. A handshake that
+// takes too long, as it may on a busy machine, is forgotten and has to be begun
+// again.
+func meet(t testing.TB, nodes []*Redis, buses []string) {
+	t.Helper()
+	all := fmt.Sprintf("cluster_known_nodes:%d\r\n", len(nodes))
+	var introduced time.Time
+	err := Poll(formation, func(ctx context.Context) error {
+		if time.Since(introduced) > handshake {
+			introduced = time.Now()
+			for i, node := range nodes[1:] {
+				nodes[0].Must(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(node.Port), buses[i+1])
+			}
+		}
+		for _, node := range nodes {
+			info, err := node.Command(ctx, "CLUSTER", "INFO")
+			if err != nil {
+				return err
+			}
+			if !strings.Contains(info, all) {
+				return fmt.Errorf("no %q in %q", all, info)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("the nodes do not meet: %v", err)
+	}
 }
 
 // WaitInStep waits until a replica has all that its primary has.

@@ -160,6 +160,7 @@ type Spec struct {
 	Dir     string   // working directory, "" for /
 	Env     []string // added to a clean environment
 	Account string   // to run as if the test is root; "" for nobody
+	AsSelf  bool     // run as whoever runs the test, whatever Account says
 
 	// Ready reports whether the server serves; it is called until it returns
 	// nil, each time with a context of a second.
@@ -222,7 +223,11 @@ func (p *Process) Launch() {
 	}
 	cmd.Env = append(cleanEnv(), p.spec.Env...)
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
-	cmd.SysProcAttr = attributes(credential(p.t, p.spec.Account))
+	var cred *syscall.Credential
+	if !p.spec.AsSelf {
+		cred = credential(p.t, p.spec.Account)
+	}
+	cmd.SysProcAttr = attributes(cred)
 	cmd.SysProcAttr.Setpgid = true // so that workers of the server die with it
 	if err := cmd.Start(); err != nil {
 		p.t.Fatalf("start %s: %v", filepath.Base(p.spec.Path), err)

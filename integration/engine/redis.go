@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,8 +42,22 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 	return r
 }
 
+// RestartAsReplica starts the server again as a replica of primary from its first
+// moment on, and waits until it is in step.
+func (r *Redis) RestartAsReplica(t testing.TB, primary *Redis) {
+	t.Helper()
+	const setting = "--replicaof"
+	args := r.spec.Args
+	if i := slices.Index(args, setting); i >= 0 {
+		args = args[:i]
+	}
+	r.spec.Args = append(slices.Clip(args), setting, "127.0.0.1", strconv.Itoa(primary.Port))
+	r.Restart()
+	r.WaitInStep(t)
+}
+
 // StartSentinel starts a sentinel that watches master under the name "mymaster"
-// and declares it down after 500 ms.
+// and declares it down after a second.
 func StartSentinel(t testing.TB, master *Redis, quorum int) *Redis {
 	t.Helper()
 	path := Find(t, "redis-server", "valkey-server")
@@ -52,7 +67,7 @@ func StartSentinel(t testing.TB, master *Redis, quorum int) *Redis {
 bind 127.0.0.1
 dir %s
 sentinel monitor mymaster 127.0.0.1 %d %d
-sentinel down-after-milliseconds mymaster 500
+sentinel down-after-milliseconds mymaster 1000
 sentinel failover-timeout mymaster 3000
 sentinel parallel-syncs mymaster 1
 `, r.Port, r.Dir, master.Port, quorum))

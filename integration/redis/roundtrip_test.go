@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/ginwx/wxlogin/integration/engine"
 	"github.com/ginwx/wxlogin/integration/faultproxy"
 	"github.com/ginwx/wxlogin/integration/testapp"
+	"github.com/ginwx/wxlogin/store"
 	"github.com/ginwx/wxlogin/store/redisstore"
 )
 
@@ -47,6 +50,14 @@ func (c *counted) trips(t *testing.T, call func() error) int64 {
 	return c.requests.Load() - before
 }
 
+// missing is the error of a Get that was to be a miss.
+func missing(_ []byte, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("error %w, want a miss", err)
+}
+
 func TestRoundTrips(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts   []redisstore.Option
@@ -70,6 +81,8 @@ func TestRoundTrips(t *testing.T) {
 			}{
 				{"Set", 1, func() error { return c.Set(ctx, "k", value, time.Hour) }},
 				{"Get", 1, func() error { _, err := c.Get(ctx, "k"); return err }},
+				{"Get of what is not there", 1, func() error { return missing(c.Get(ctx, "none")) }},
+				{"Get of a session that is not there", 2, func() error { return missing(c.Get(ctx, "session:none")) }},
 				{"Swap", 1, func() error { _, err := c.Swap(ctx, "k", value, value, time.Hour); return err }},
 				{"Add", 1, func() error { _, err := c.Add(ctx, "k", value, time.Hour); return err }},
 				{"Delete", 1, func() error { return c.Delete(ctx, "k") }},

@@ -162,6 +162,11 @@ func (s *Store) DeleteFor(ctx context.Context, owner string) error {
 	if err != nil {
 		return failed("delete for", err)
 	}
+	if len(listed) == 0 {
+		if err := emptyScript.Exec(ctx, s.client, []string{s.indexKey(id)}, nil).Error(); err != nil {
+			return failed("delete for", err)
+		}
+	}
 	keys := make([]string, 0, len(listed))
 	for _, l := range listed {
 		keys = append(keys, l.Member)

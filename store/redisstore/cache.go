@@ -7,12 +7,6 @@ import (
 	"time"
 )
 
-// cachedPrefix is of the keys that are read on every request. Nothing else is
-// ever read from the cache: the mark that a revocation leaves must be seen at
-// once by a login that is under way, and what is read to be swapped must be what
-// is there.
-const cachedPrefix = "session:"
-
 // maxChanged bounds what a cache remembers, to some 15 MiB.
 const maxChanged = 100_000
 
@@ -93,14 +87,7 @@ func (s *Store) changes(keys ...string) (done func()) {
 
 func (s *Store) cachedGet(ctx context.Context, key string) ([]byte, error) {
 	cmd := s.client.B().Get().Key(s.prefix + key).Cache()
-	raw, err := s.client.DoCache(ctx, cmd, s.cache.maxStaleness).AsBytes()
-	if err != nil {
-		return nil, readError("get", err)
-	}
-	e, err := decode(raw)
-	if err != nil {
-		return nil, failed("get", err)
-	}
+	value, err := valueOf(s.client.DoCache(ctx, cmd, s.cache.maxStaleness))
 	// The cache keeps the bytes, and the caller may change them.
-	return bytes.Clone(e.value), nil
+	return bytes.Clone(value), err
 }

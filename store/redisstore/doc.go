@@ -35,11 +35,23 @@
 // # What to set on the server
 //
 // maxmemory-policy noeviction: any other one ends sessions, or what lists them, at
-// random once memory is full. With noeviction logins fail then, as 503, while
-// requests, logouts and revocations go on. appendonly yes keeps sessions over a
-// restart; with appendfsync everysec a crash of the machine forgets up to a second
-// of logins, and of logouts: a session that ended in that second lives again.
-// Replication is asynchronous, so a failover may do the same.
+// random once memory is full. With noeviction logins, and revocations of a whole
+// account, fail then as 503, while requests and logouts go on.
+//
+// appendonly yes keeps sessions over a restart. With appendfsync everysec a crash of
+// the machine, not of the server alone, forgets up to a second of logins, and of
+// logouts: a session that ended in that second lives again. appendfsync always
+// forgets nothing.
+//
+// Replication is asynchronous, so a failover forgets the logins and logouts that the
+// new primary had not got. In a cluster it may also forget the listing of a session
+// that is kept on another node; such a session ends by its limits or its logout, and
+// a revocation of its account misses it. Two settings bound this: min-replicas-to-write
+// 1 with min-replicas-max-lag of a few seconds, by which a primary that was cut off
+// stops taking writes which nobody will see, and replica-serve-stale-data no, by
+// which a server that just became a replica does not answer from what it had. That a
+// session is not there is only ever said by a server that takes writes; from any
+// other one it is an error, so that live sessions are not answered 401.
 //
 // # What is readable in a dump
 //
@@ -54,7 +66,8 @@
 //
 // Every verb takes one, except: AddFor takes two in a cluster, ListFor and DeleteFor
 // take two, and one more where they tidy the index. A Swap that makes an entry live
-// a quarter longer than at first takes three, once.
+// a quarter longer than at first takes three, once. A Get of a session that is not
+// there takes two.
 //
 // # The local cache
 //

@@ -105,16 +105,37 @@ func New(client rueidis.Client, opts ...Option) *Store {
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
-	if s.cache != nil && strings.HasPrefix(key, cachedPrefix) && !s.cache.changed(key) {
-		value, err := s.cachedGet(ctx, key)
-		if !errors.Is(err, store.ErrNotFound) {
-			return value, err
-		}
-		// The cache never says no by itself: a live session would be refused.
+	isSession := strings.HasPrefix(key, sessionPrefix)
+	var (
+		value []byte
+		err   error
+	)
+	if isSession && s.cache != nil && !s.cache.changed(key) {
+		value, err = s.cachedGet(ctx, key)
+	} else {
+		value, err = valueOf(s.client.Do(ctx, s.client.B().Get().Key(s.prefix+key).Build()))
 	}
-	raw, err := s.client.Do(ctx, s.client.B().Get().Key(s.prefix+key).Build()).AsBytes()
+	if isSession && errors.Is(err, store.ErrNotFound) {
+		return valueOf(readScript.Exec(ctx, s.client, []string{s.prefix + key}, nil))
+	}
+	return value, err
+}
+
+// sessionPrefix is of the keys that are read on every request, and whose absence
+// is answered 401. They alone are cached: the mark that a revocation leaves must
+// be seen at once by a login that is under way, and what is read to be swapped
+// must be what is there. And a miss of theirs is checked: neither the cache nor a
+// server that was the primary once can say that a live session is gone.
+const sessionPrefix = "session:"
+
+// valueOf reads the reply to a GET.
+func valueOf(reply rueidis.RedisResult) ([]byte, error) {
+	raw, err := reply.AsBytes()
+	if rueidis.IsRedisNil(err) {
+		return nil, store.ErrNotFound
+	}
 	if err != nil {
-		return nil, readError("get", err)
+		return nil, failed("get", err)
 	}
 	e, err := decode(raw)
 	if err != nil {
@@ -232,13 +253,6 @@ var errReply = errors.New("unexpected reply")
 // failed marks an outage. Nothing that it wraps is a miss.
 func failed(op string, err error) error {
 	return fmt.Errorf("wxlogin/redisstore: %s: %w", op, err)
-}
-
-func readError(op string, err error) error {
-	if rueidis.IsRedisNil(err) {
-		return store.ErrNotFound
-	}
-	return failed(op, err)
 }
 
 const (

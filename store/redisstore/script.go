@@ -73,6 +73,28 @@ redis.call('SET', KEYS[2], ARGV[3] .. covered .. ARGV[4], 'PX', ARGV[5])
 return redis.call('ZCARD', KEYS[1])
 `)
 
+// luaPrimary is a write that changes nothing, where KEYS[1] is absent. A server
+// that does not accept writes, such as one that used to be the primary and may know
+// little of what has happened since, fails there instead of saying "absent".
+const luaPrimary = `redis.call('DEL', KEYS[1])`
+
+// readScript is GET whose miss is certain.
+var readScript = rueidis.NewLuaScript(`
+local raw = redis.call('GET', KEYS[1])
+if not raw then
+	` + luaPrimary + `
+end
+return raw
+`)
+
+// emptyScript fails on a server that cannot be sure that KEYS[1] is absent.
+var emptyScript = rueidis.NewLuaScript(`
+if redis.call('EXISTS', KEYS[1]) == 0 then
+	` + luaPrimary + `
+end
+return 1
+`)
+
 // writeScript sets or swaps the value of KEYS[1] to ARGV[2] for ARGV[1]
 // milliseconds; ARGV[3] says which, ARGV[4] is the value to swap. The owner stays.
 // Where the entry would live longer than its index, nothing is written and the
@@ -92,6 +114,7 @@ if raw then
 end
 if ARGV[3] == 'swap' then
 	if not raw then
+` + luaPrimary + `
 		return -1
 	end
 	if string.sub(raw, #head + 1) ~= ARGV[4] then
