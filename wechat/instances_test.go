@@ -92,9 +92,8 @@ func (s *watched) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // stubborn is a WeChat that refuses some tokens and yet hands them out in normal
 // mode, as after a leak.
 type stubborn struct {
-	mu     sync.Mutex
-	dead   map[string]bool
-	forced int
+	mu   sync.Mutex
+	dead map[string]bool
 }
 
 func (s *stubborn) wrap(setup *worldSetup) {
