@@ -98,7 +98,7 @@ func (a *Auth) Logout(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	switch _, err := a.loadSession(ctx, key, new(session)); {
+	switch _, err := a.loadSession(ctx, key, &session{Identity: new(Identity)}); {
 	case errors.Is(err, errNoSession):
 		return nil
 	case err != nil:
@@ -139,7 +139,7 @@ func (a *Auth) listSessions(ctx context.Context, account accountID, wanted func(
 		if !isSessionKey(entry.Key) {
 			return nil, storeError("list sessions", errUnreadable)
 		}
-		var s session
+		s := session{Identity: new(Identity)}
 		if err := s.decode(entry.Key, string(entry.Value)); err != nil {
 			return nil, storeError("list sessions", err)
 		}

@@ -83,6 +83,9 @@ func newAuth(cfg Config, ring *keyring, ownStore bool) *Auth {
 	return a
 }
 
+// Now returns the time by Config.Now.
+func (a *Auth) Now() time.Time { return a.now() }
+
 // ExpiresIn returns how long the session of id lives on if it is not used again,
 // by the clock of a; never negative.
 func (a *Auth) ExpiresIn(id Identity) time.Duration {

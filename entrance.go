@@ -127,8 +127,8 @@ func (a *Auth) begin(ctx context.Context, b beginning) (LoginResult, error) {
 	a.endReplaced(ctx, b.replaces, account, key)
 	a.leaveFormer(ctx, b.record, account, b.id)
 	a.capSessions(ctx, account)
-	var id Identity
-	s.identify(a, key, &id)
+	s.complete(a, key)
+	id := *s.Identity
 	a.log.LogAttrs(ctx, slog.LevelInfo, "wxlogin: session began",
 		slog.String("app", id.AppID), slog.String("session", id.SessionID))
 	return LoginResult{Token: token, Identity: id, ExpiresIn: id.ExpiresAt.Sub(id.CreatedAt)}, nil
@@ -141,9 +141,9 @@ func (a *Auth) endReplaced(ctx context.Context, token string, account accountID,
 	if err != nil || key == newKey {
 		return
 	}
-	var s session
+	s := session{Identity: new(Identity)}
 	_, err = a.loadSession(ctx, key, &s)
-	if err == nil && s.account() == account {
+	if err == nil && accountOf(*s.Identity) == account {
 		err = a.deleteSession(ctx, key)
 	}
 	if err != nil && !errors.Is(err, ErrInvalidToken) {

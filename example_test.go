@@ -131,6 +131,15 @@ func ExampleAuth_AuthenticateContext() {
 	// Output: true
 }
 
+func ExampleAuth_Now() {
+	auth, _, stop := exampleAuth(func(cfg *wxlogin.Config) {
+		cfg.Now = func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }
+	})
+	defer stop()
+	fmt.Println(auth.Now())
+	// Output: 2026-03-01 00:00:00 +0000 UTC
+}
+
 func ExampleAuth_Issue() {
 	auth, _, stop := exampleAuth()
 	defer stop()

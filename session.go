@@ -26,9 +26,11 @@ const (
 
 var errNoSession = fmt.Errorf("%w: no such session", ErrInvalidToken)
 
-// session is what the store holds of one login. Times are Unix milliseconds.
+// session is what the store holds of one login: who it is, of whom the record has
+// AppID, Subject, OpenID, UnionID, UserID, Device and Data, and its limits. Times
+// are Unix milliseconds.
 type session struct {
-	AppID, Subject, OpenID, UnionID, UserID, Device, Data string
+	*Identity
 
 	created int64
 	seen    int64 // moves when a slide is written
@@ -48,7 +50,7 @@ func (s *session) encode(key string) []byte {
 	if openID == s.Subject {
 		openID = sameAsSubject
 	}
-	for _, text := range [...]string{s.AppID, s.Subject, openID, s.UnionID, s.UserID, s.Device, s.Data} {
+	for _, text := range [...]string{s.AppID, s.Subject, openID, s.UnionID, s.UserID, s.Device, string(s.Data)} {
 		w.text(text)
 	}
 	return w.buf
@@ -58,7 +60,8 @@ func (s *session) encode(key string) []byte {
 // program's is. No openid is a lone zero byte.
 const sameAsSubject = "\x00"
 
-// decode reads the record of key. It is on the way of every request.
+// decode reads the record of key into s and its Identity, which is zero. It is on
+// the way of every request.
 func (s *session) decode(key, value string) error {
 	r := recordReader{rest: value}
 	head := r.take(1 + sessionTagLen + 4*millisLen)
@@ -70,9 +73,13 @@ func (s *session) decode(key, value string) error {
 	s.seen = millisAt(times[millisLen:])
 	s.end = millisAt(times[2*millisLen:])
 	s.idle = millisAt(times[3*millisLen:])
-	r.texts(&s.AppID, &s.Subject, &s.OpenID, &s.UnionID, &s.UserID, &s.Device, &s.Data)
+	var data string
+	r.texts(&s.AppID, &s.Subject, &s.OpenID, &s.UnionID, &s.UserID, &s.Device, &data)
 	if s.OpenID == sameAsSubject {
 		s.OpenID = s.Subject
+	}
+	if data != "" {
+		s.Data = json.RawMessage(data)
 	}
 	return r.done()
 }
@@ -85,27 +92,12 @@ func (s *session) storeTTL(now int64) time.Duration {
 	return time.Duration(max(s.seen+s.idle, s.end)-now)*time.Millisecond + expiredGrace
 }
 
-// account is who s belongs to.
-func (s *session) account() accountID {
-	return accountOf(Identity{AppID: s.AppID, Subject: s.Subject, UserID: s.UserID})
-}
-
-// identify writes who the session under key belongs to into id, which is zero.
-// Field by field: a literal would be made first and copied then.
-func (s *session) identify(a *Auth, key string, id *Identity) {
-	id.AppID = s.AppID
-	id.Subject = s.Subject
-	id.OpenID = s.OpenID
-	id.UnionID = s.UnionID
-	id.UserID = s.UserID
-	id.Device = s.Device
-	id.SessionID = sessionIDOf(key)
-	id.CreatedAt = time.UnixMilli(s.created)
-	id.ExpiresAt = time.UnixMilli(s.expires())
-	id.verifiedBy = a.mark
-	if s.Data != "" {
-		id.Data = json.RawMessage(s.Data)
-	}
+// complete fills in what the Identity of a session under key has beyond the record.
+func (s *session) complete(a *Auth, key string) {
+	s.SessionID = sessionIDOf(key)
+	s.CreatedAt = time.UnixMilli(s.created)
+	s.ExpiresAt = time.UnixMilli(s.expires())
+	s.verifiedBy = a.mark
 }
 
 // newSession starts the clock of a session for id.
@@ -116,8 +108,10 @@ func (a *Auth) newSession(id Identity) *session {
 		lifetime -= rand.Int64N(spread)
 	}
 	return &session{
-		AppID: id.AppID, Subject: id.Subject, OpenID: id.OpenID, UnionID: id.UnionID,
-		UserID: id.UserID, Device: id.Device, Data: string(id.Data),
+		Identity: &Identity{
+			AppID: id.AppID, Subject: id.Subject, OpenID: id.OpenID, UnionID: id.UnionID,
+			UserID: id.UserID, Device: id.Device, Data: id.Data,
+		},
 		created: now, seen: now, end: now + lifetime, idle: a.idle.Milliseconds(),
 	}
 }
@@ -153,9 +147,10 @@ func (a *Auth) authenticate(ctx context.Context, token string, id *Identity) err
 	return a.resume(ctx, key, id)
 }
 
-// resume uses the session under key.
+// resume uses the session under key and writes whose it is into id, which is zero;
+// with an error, what id holds is of no use.
 func (a *Auth) resume(ctx context.Context, key string, id *Identity) error {
-	var s session
+	s := session{Identity: id}
 	value, err := a.loadSession(ctx, key, &s)
 	if err != nil {
 		return err
@@ -169,7 +164,7 @@ func (a *Auth) resume(ctx context.Context, key string, id *Identity) error {
 			return err
 		}
 	}
-	s.identify(a, key, id)
+	s.complete(a, key)
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -86,8 +85,7 @@ func openUserData(c *gin.Context, s *middleware.Settings, id wxlogin.Identity) (
 	data, err := wechat.OpenUserData(keys, wechat.UserDataRules{
 		AppID:  id.AppID,
 		MaxAge: s.UserDataAge(),
-		// The clock of the Auth, read off a session that was just found live.
-		Now: func() time.Time { return id.ExpiresAt.Add(-s.Auth().ExpiresIn(id)) },
+		Now:    s.Auth().Now,
 	}, sealed)
 	if err != nil {
 		return wechat.UserData{}, err

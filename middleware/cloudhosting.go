@@ -83,9 +83,9 @@ func TrustCloudHostingHeaders(auth *wxlogin.Auth, trust func(*http.Request) bool
 		}
 		v.auth = auth
 		c.Set(vouchedKey{}, v)
-		id, err := s.Identify(c)
+		ctx, err := s.identify(c, s.Token(c.Request), v)
 		if err == nil {
-			err = v.confirm(&id) // of a token that a guard in front of this one took
+			err = v.confirm(&ctx.Identity) // of a token that a guard in front of this one took
 		}
 		if err != nil {
 			s.Fail(c, err)
@@ -192,8 +192,7 @@ func (v *vouched) confirm(id *wxlogin.Identity) error {
 
 // authenticate returns who the request is from: by its token, or by trusted headers
 // where it has none. A token never counts against the headers.
-func (s *Settings) authenticate(c *gin.Context, token string) (*identityContext, error) {
-	v := s.vouchedFor(c)
+func (s *Settings) authenticate(c *gin.Context, token string, v *vouched) (*identityContext, error) {
 	if v != nil && token == "" {
 		id, err := v.admit(c)
 		if err != nil {

@@ -36,7 +36,7 @@ const openIDKey = "openid"
 func Required(auth *wxlogin.Auth, opts ...Option) gin.HandlerFunc {
 	s := mustSettings("Required", auth, opts)
 	return func(c *gin.Context) {
-		if _, err := s.identify(c, s.Token(c.Request)); err != nil {
+		if _, err := s.identify(c, s.Token(c.Request), nil); err != nil {
 			s.Fail(c, err)
 		}
 	}
@@ -53,7 +53,7 @@ func Optional(auth *wxlogin.Auth, opts ...Option) gin.HandlerFunc {
 		if token == "" && s.vouchedFor(c) == nil {
 			return
 		}
-		if _, err := s.identify(c, token); err != nil {
+		if _, err := s.identify(c, token, nil); err != nil {
 			s.Fail(c, err)
 		}
 	}

@@ -104,19 +104,26 @@ type identityContext = carrier.Context[wxlogin.Identity]
 // a user of an app that the route does not take. Behind TrustCloudHostingHeaders a
 // request without a token is that of the user whom the headers name.
 func (s *Settings) Identify(c *gin.Context) (wxlogin.Identity, error) {
-	ctx, err := s.identify(c, s.Token(c.Request))
+	ctx, err := s.identify(c, s.Token(c.Request), nil)
 	if err != nil {
 		return wxlogin.Identity{}, err
 	}
 	return ctx.Identity, nil
 }
 
-func (s *Settings) identify(c *gin.Context, token string) (*identityContext, error) {
-	known := s.identified(c, token)
-	ctx := known
-	if known == nil {
+// identify is Identify for a token that was read already, and for the user whom
+// TrustCloudHostingHeaders, and nobody else, is about to let in.
+func (s *Settings) identify(c *gin.Context, token string, v *vouched) (*identityContext, error) {
+	var ctx *identityContext
+	earlier, again := c.Get(carrier.GinIdentity) // the one look that every request pays for
+	if again {
+		v = s.vouchedFor(c)
+		ctx = s.identified(c, earlier, token, v)
+	}
+	known := ctx != nil
+	if !known {
 		var err error
-		if ctx, err = s.authenticate(c, token); err != nil {
+		if ctx, err = s.authenticate(c, token, v); err != nil {
 			return nil, err
 		}
 		ctx.Origin = s
@@ -124,29 +131,28 @@ func (s *Settings) identify(c *gin.Context, token string) (*identityContext, err
 	if !s.Admits(ctx.Identity.AppID) {
 		return nil, fmt.Errorf("%w: of an app that this route does not take", wxlogin.ErrInvalidToken)
 	}
-	if known != nil && !carries(c.Request.Context(), known) {
-		ctx = &identityContext{Context: c.Request.Context(), Identity: known.Identity, Origin: s}
-		known = nil
+	if known && carries(c.Request.Context(), ctx) {
+		return ctx, nil
 	}
-	if known == nil {
-		c.Request = c.Request.WithContext(ctx)
-		c.Set(carrier.GinIdentity, ctx)
-		c.Set(openIDKey, ctx.Identity.OpenID)
+	if known {
+		ctx = &identityContext{Context: c.Request.Context(), Identity: ctx.Identity, Origin: s}
 	}
+	c.Request = c.Request.WithContext(ctx)
+	c.Set(carrier.GinIdentity, ctx)
+	c.Set(openIDKey, ctx.Identity.OpenID)
 	return ctx, nil
 }
 
-// identified returns what an earlier Identify found for the same token, or nil. It
-// asks the settings of then for the token, so that a route which takes the header
-// alone is not opened by a token that an outer group took from a query.
-func (s *Settings) identified(c *gin.Context, token string) *identityContext {
-	value, _ := c.Get(carrier.GinIdentity)
-	ctx, ok := value.(*identityContext)
-	if !ok || !ctx.Identity.VerifiedBy(s.auth) || token == "" && s.vouchedFor(c) == nil {
+// identified returns earlier if it is what an Identify found for the same token, or
+// nil. It asks the settings of then for the token, so that a route which takes the
+// header alone is not opened by a token that an outer group took from a query.
+func (s *Settings) identified(c *gin.Context, earlier any, token string, v *vouched) *identityContext {
+	ctx, ok := earlier.(*identityContext)
+	if !ok || !ctx.Identity.VerifiedBy(s.auth) || token == "" && v == nil {
 		return nil
 	}
-	earlier, ok := ctx.Origin.(*Settings)
-	if !ok || earlier != s && earlier.Token(c.Request) != token {
+	origin, ok := ctx.Origin.(*Settings)
+	if !ok || origin != s && origin.Token(c.Request) != token {
 		return nil
 	}
 	return ctx

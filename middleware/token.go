@@ -26,9 +26,9 @@ func FromBearer() TokenExtractor {
 		if len(values) != 1 {
 			return single(values)
 		}
-		const scheme = "bearer "
+		const scheme = "Bearer "
 		value := values[0]
-		if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+		if len(value) < len(scheme) || value[:len(scheme)] != scheme && !strings.EqualFold(value[:len(scheme)], scheme) {
 			return ""
 		}
 		return strings.TrimLeft(value[len(scheme):], " ")
