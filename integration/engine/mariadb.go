@@ -56,8 +56,7 @@ func (m *MariaDB) setUp(t testing.TB) {
 	for _, statement := range []string{
 		"CREATE DATABASE wxlogin",
 		"CREATE USER wxlogin@'127.0.0.1'",
-		"GRANT ALL ON *.* TO wxlogin@'127.0.0.1'",
-		"REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM wxlogin@'127.0.0.1'", // who could write in spite of read_only
+		"GRANT ALL ON wxlogin.* TO wxlogin@'127.0.0.1'",
 	} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
@@ -65,22 +64,17 @@ func (m *MariaDB) setUp(t testing.TB) {
 	}
 }
 
-// Root runs statements with all rights.
-func (m *MariaDB) Root(t testing.TB, statements ...string) {
-	t.Helper()
-	db, err := sql.Open("mysql", "root@unix("+m.socket+")/wxlogin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for _, statement := range statements {
-		if _, err := db.Exec(statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
-		}
-	}
+// Freeze stops the server where it is.
+func (m *MariaDB) Freeze() {
+	m.Process.Freeze()
+	waitStopped(m.t, m.PID())
 }
 
-// DSN names the server's database for go-sql-driver. Parameters are such as
+// RootDSN names the server's database for a user with all rights.
+func (m *MariaDB) RootDSN() string { return "root@unix(" + m.socket + ")/wxlogin" }
+
+// DSN names the server's database for go-sql-driver, for a user with all rights in
+// that database alone. Parameters are such as
 // "clientFoundRows=true".
 func (m *MariaDB) DSN(parameters ...string) string {
 	return fmt.Sprintf("wxlogin@tcp(%s)/wxlogin?%s", Addr(m.Port), strings.Join(parameters, "&"))

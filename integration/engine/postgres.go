@@ -30,7 +30,7 @@ func StartPostgres(t testing.TB, settings ...string) *Postgres {
 	pg := &Postgres{Port: FreePort(t), Dir: filepath.Join(dir, "data")}
 	Run(t, account, initdb, "--pgdata", pg.Dir, "--username", "wxlogin", "--auth", "trust",
 		"--encoding", "UTF8", "--no-locale", "--no-sync")
-	pg.Process = Start(t, pg.spec(server, account, dir, settings))
+	pg.start(t, pg.spec(server, account, dir, settings))
 	return pg
 }
 
@@ -43,8 +43,14 @@ func StartPostgresReplica(t testing.TB, primary *Postgres) *Postgres {
 	dir := TempDir(t, account)
 	pg := &Postgres{Port: FreePort(t), Dir: filepath.Join(dir, "data")}
 	Run(t, account, basebackup, "--pgdata", pg.Dir, "--dbname", primary.DSN(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
-	pg.Process = Start(t, pg.spec(server, account, dir, nil))
+	pg.start(t, pg.spec(server, account, dir, nil))
 	return pg
+}
+
+func (pg *Postgres) start(t testing.TB, spec Spec) {
+	t.Helper()
+	pg.Process = Start(t, spec)
+	t.Cleanup(pg.Kill) // before that of the process, which frozen ones would keep waiting
 }
 
 func (pg *Postgres) spec(server, account, socketDir string, settings []string) Spec {
@@ -60,6 +66,40 @@ func (pg *Postgres) spec(server, account, socketDir string, settings []string) S
 		StopSignal: syscall.SIGINT, // ends the connections that are open
 		Ready:      func(ctx context.Context) error { return ping(ctx, "pgx", pg.DSN()) },
 	}
+}
+
+// PostgreSQL's processes are no group: each leads one of its own. So what happens
+// to the server has to happen to each of them.
+
+// Kill ends the server and all its processes with SIGKILL.
+func (pg *Postgres) Kill() {
+	if pg.Running() {
+		pg.Process.Freeze() // or it would start others meanwhile
+		waitStopped(pg.t, pg.PID())
+		for _, pid := range children(pg.PID()) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+		}
+	}
+	pg.Process.Kill()
+}
+
+// Freeze stops the server and all its processes where they are.
+func (pg *Postgres) Freeze() {
+	pg.Process.Freeze()
+	waitStopped(pg.t, pg.PID())
+	backends := children(pg.PID())
+	for _, pid := range backends {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	waitStopped(pg.t, backends...)
+}
+
+// Thaw undoes Freeze.
+func (pg *Postgres) Thaw() {
+	for _, pid := range children(pg.PID()) {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+	pg.Process.Thaw()
 }
 
 // DSN names the server's database, for pgx and pq alike.

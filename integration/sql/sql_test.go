@@ -1,4 +1,5 @@
-package sql_test
+// Package sql tests the SQL store against real databases.
+package sql
 
 import (
 	"context"

@@ -64,7 +64,7 @@ func (c *call) list(p *params) ([]store.Entry, error) {
 }
 
 // DeleteFor implements [store.AccountStore]. It deletes up to a thousand entries
-// in one statement, and one batch after the other; the call limit holds for each.
+// in one statement, and one batch after the other; the call timeout holds for each.
 // After an error some entries may be deleted and others not.
 func (s *Store) DeleteFor(ctx context.Context, owner string) error {
 	wrong := checkOwner(owner)

@@ -47,7 +47,7 @@
 // DeleteFor is two for every thousand entries. Nothing needs a transaction, and
 // every isolation level will do, up to serializable: a statement that the engine
 // rolled back because of another one (a deadlock, a failed serialization, a lock
-// time-out, a busy file) has done nothing and is repeated within the call limit.
+// time-out, a busy file) has done nothing and is repeated within the call timeout.
 // These are recognised for pgx, lib/pq, go-sql-driver/mysql, modernc.org/sqlite and
 // mattn/go-sqlite3; with another driver they are errors. A statement whose answer
 // was lost is never repeated by this package.
@@ -63,7 +63,7 @@
 //
 // The pool is yours: set at least SetMaxOpenConns, SetMaxIdleConns to the same
 // number, and SetConnMaxLifetime to some minutes. A call waits for a free
-// connection until its limit ([WithCallLimit], two seconds) and then fails, which
+// connection until its time is over ([WithCallTimeout], two seconds) and then fails, which
 // wxlogin answers with 503. A call whose context ends loses its connection with
 // most drivers. After an outage the pool dials again by itself.
 //
@@ -78,9 +78,12 @@
 // Rows change often and are small; leave autovacuum on. With synchronous_commit
 // off a crash of the server may undo the logins, slides and logouts of its last
 // moments: a token that was answered may be refused, and one that was logged out
-// may work again. Leave it on. With pgx, dead servers that do not even refuse
-// connections are noticed by the call limit alone; lib/pq may wait longer than that
-// for the end of a statement it has cancelled.
+// may work again. Leave it on.
+//
+// Prefer pgx. lib/pq keeps the contract as well, but goes on waiting for a server
+// that falls silent (a hung machine, a network that drops packets) after the call
+// timeout, and so do the requests that called it, until the system gives up the
+// connection.
 //
 // # MySQL and MariaDB
 //
@@ -89,7 +92,7 @@
 // synchronous_commit. binlog_format must be ROW or MIXED. The flags clientFoundRows,
 // parseTime, loc and interpolateParams of go-sql-driver/mysql, and any sql_mode,
 // make no difference to the results. Set timeout, readTimeout and writeTimeout in
-// the DSN to bound what the call limit does not see, such as the pool's own pings.
+// the DSN to bound what the call timeout does not see, such as the pool's own pings.
 //
 // # SQLite
 //
@@ -97,7 +100,7 @@
 // Store wait in line for their turn, so keep one Store for each process. Several
 // processes may share a file on a local disk, not on a network one. Use
 // write-ahead logging, so that readers do not wait for the writer, and a busy
-// time-out below the call limit for other processes; with modernc.org/sqlite:
+// time-out below the call timeout for other processes; with modernc.org/sqlite:
 //
 //	file:wxlogin.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(1000)&_pragma=synchronous(FULL)
 //

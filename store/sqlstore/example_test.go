@@ -55,7 +55,7 @@ func ExampleNew_mySQL() {
 	defer db.Close()
 	sessions, err := sqlstore.New(db, sqlstore.MySQL,
 		sqlstore.WithTable("wx_sessions"),
-		sqlstore.WithCallLimit(time.Second),
+		sqlstore.WithCallTimeout(time.Second),
 		sqlstore.WithSweepInterval(5*time.Minute),
 		sqlstore.WithSweepBatch(500),
 		sqlstore.WithLogger(slog.Default()),

@@ -15,7 +15,7 @@ import (
 // that the table has the columns of this package. It may be called any number of
 // times, by any number of processes at a time, and needs the right to make tables;
 // see [Dialect.Schema] for doing it without. It lasts until it is done or ctx ends;
-// [WithCallLimit] does not hold.
+// [WithCallTimeout] does not hold.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.closed.Load() {
 		return store.ErrClosed

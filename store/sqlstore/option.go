@@ -9,7 +9,7 @@ import (
 // Defaults of [New].
 const (
 	DefaultTable         = "wxlogin_entries"
-	DefaultCallLimit     = 2 * time.Second
+	DefaultCallTimeout     = 2 * time.Second
 	DefaultSweepInterval = time.Minute
 	DefaultSweepBatch    = 1000
 )
@@ -22,7 +22,7 @@ type Option func(*settings) error
 
 type settings struct {
 	table      string
-	callLimit  time.Duration
+	callTimeout  time.Duration
 	sweepEvery time.Duration // 0: never
 	sweepBatch int
 	log        *slog.Logger
@@ -40,13 +40,13 @@ func WithTable(name string) Option {
 	}
 }
 
-// WithCallLimit makes a call fail that has no answer after d, instead of after
-// [DefaultCallLimit], even if its context would last longer. Waiting for a free
+// WithCallTimeout makes a call fail that has no answer after d, instead of after
+// [DefaultCallTimeout], even if its context would last longer. Waiting for a free
 // connection of the pool counts.
-func WithCallLimit(d time.Duration) Option {
+func WithCallTimeout(d time.Duration) Option {
 	return func(s *settings) error {
-		s.callLimit = d
-		return positive(d > 0, "WithCallLimit: the limit")
+		s.callTimeout = d
+		return positive(d > 0, "WithCallTimeout: the time")
 	}
 }
 

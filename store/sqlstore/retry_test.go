@@ -104,8 +104,8 @@ func TestRepeatingEndsWithTheLimit(t *testing.T) {
 		if !errors.Is(err, deadlock) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want the deadlock and the end of the time", err)
 		}
-		if waited := time.Since(start); waited != DefaultCallLimit {
-			t.Errorf("gave up after %v, want %v", waited, DefaultCallLimit)
+		if waited := time.Since(start); waited != DefaultCallTimeout {
+			t.Errorf("gave up after %v, want %v", waited, DefaultCallTimeout)
 		}
 		if n := f.count(); n < 10 || n > maxTries {
 			t.Errorf("sent %d statements, want a moderate number", n)
@@ -115,7 +115,7 @@ func TestRepeatingEndsWithTheLimit(t *testing.T) {
 
 func TestRepeatingEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newFake(t, MySQL, always(answer{err: &numberError{Number: 1213}}), WithCallLimit(time.Hour))
+		s, f := newFake(t, MySQL, always(answer{err: &numberError{Number: 1213}}), WithCallTimeout(time.Hour))
 		if err := s.Delete(context.Background(), "k"); err == nil {
 			t.Error("no error of an engine that is always deadlocked")
 		}

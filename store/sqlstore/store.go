@@ -58,7 +58,7 @@ func New(db *sql.DB, dialect Dialect, opts ...Option) (*Store, error) {
 	}
 	set := settings{
 		table:      DefaultTable,
-		callLimit:  DefaultCallLimit,
+		callTimeout:  DefaultCallTimeout,
 		sweepEvery: DefaultSweepInterval,
 		sweepBatch: DefaultSweepBatch,
 		log:        slog.New(slog.DiscardHandler),
@@ -207,7 +207,7 @@ type call struct {
 	store  *Store
 	verb   string
 	caller context.Context
-	ctx    context.Context // the caller's, with the store's limit
+	ctx    context.Context // the caller's, with the store's time-out
 	cancel context.CancelFunc
 }
 
@@ -223,7 +223,7 @@ func (s *Store) begin(ctx context.Context, verb string, wrong error) (*call, err
 		return nil, wrong
 	}
 	c := &call{store: s, verb: verb, caller: ctx}
-	c.ctx, c.cancel = context.WithTimeout(ctx, s.callLimit)
+	c.ctx, c.cancel = context.WithTimeout(ctx, s.callTimeout)
 	return c, nil
 }
 
@@ -242,7 +242,7 @@ func (c *call) failed(err error) error {
 		err = fmt.Errorf("%w: %w", over, err) // the driver's words for it
 	}
 	if over != nil && c.caller.Err() == nil {
-		return fmt.Errorf("wxlogin/sqlstore: %s: no answer within %v: %w", c.verb, c.store.callLimit, err)
+		return fmt.Errorf("wxlogin/sqlstore: %s: no answer within %v: %w", c.verb, c.store.callTimeout, err)
 	}
 	return fmt.Errorf("wxlogin/sqlstore: %s: %w", c.verb, err)
 }

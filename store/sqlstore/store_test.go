@@ -30,8 +30,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"a table name with a bare dot":  {WithTable("a.")},
 		"a table name with a digit":     {WithTable("1entries")},
 		"a table name that is too long": {WithTable(strings.Repeat("t", maxTableLen+1))},
-		"no call limit":                 {WithCallLimit(0)},
-		"a negative call limit":         {WithCallLimit(-1)},
+		"no call timeout":               {WithCallTimeout(0)},
+		"a negative call timeout":       {WithCallTimeout(-1)},
 		"no sweep interval":             {WithSweepInterval(0)},
 		"no sweep batch":                {WithSweepBatch(0)},
 		"a huge sweep batch":            {WithSweepBatch(maxSweepBatch + 1)},
@@ -107,8 +107,8 @@ func TestNoAnswerIsAnErrorAtTheLimit(t *testing.T) {
 				s, _ := newFake(t, d, hang)
 				start := time.Now()
 				err := verbs(s)[verb](context.Background())
-				if waited := time.Since(start); waited != DefaultCallLimit {
-					t.Errorf("%v, %s: returned after %v, want %v", d, verb, waited, DefaultCallLimit)
+				if waited := time.Since(start); waited != DefaultCallTimeout {
+					t.Errorf("%v, %s: returned after %v, want %v", d, verb, waited, DefaultCallTimeout)
 				}
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 2s") {
 					t.Errorf("%v, %s: error %v, want a deadline that names the limit", d, verb, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/ginwx/wxlogin/store"
 )
 
-// sweepLimit bounds one batch of a sweep, which nobody waits for.
-const sweepLimit = 30 * time.Second
+// sweepTimeout bounds one batch of a sweep, which nobody waits for.
+const sweepTimeout = 30 * time.Second
 
 // Sweep deletes what has expired, one batch after the other, and returns how many
 // entries it deleted, those before an error included. The store does this by
@@ -43,7 +43,7 @@ func (s *Store) sweep(ctx context.Context) (int64, error) {
 
 func (s *Store) sweepBatchOnce(ctx context.Context) (int64, error) {
 	c := &call{store: s, verb: "sweep", caller: ctx}
-	c.ctx, c.cancel = context.WithTimeout(ctx, sweepLimit)
+	c.ctx, c.cancel = context.WithTimeout(ctx, sweepTimeout)
 	defer c.end()
 	return c.exec(&s.sql.sweep, &params{limit: int64(s.sweepBatch)})
 }

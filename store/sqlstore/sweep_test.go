@@ -150,8 +150,8 @@ func TestASweepThatHangsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, PostgreSQL, hang)
 		start := time.Now()
-		if _, err := s.Sweep(context.Background()); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != sweepLimit {
-			t.Errorf("Sweep: error %v after %v, want a deadline after %v", err, time.Since(start), sweepLimit)
+		if _, err := s.Sweep(context.Background()); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != sweepTimeout {
+			t.Errorf("Sweep: error %v after %v, want a deadline after %v", err, time.Since(start), sweepTimeout)
 		}
 	})
 }
