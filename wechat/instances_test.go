@@ -198,6 +198,23 @@ func TestTwentyInstancesWithADeadTokenForceOneRefreshAndAllAreServed(t *testing.
 	})
 }
 
+func TestWhatIsNoTokenInTheVaultCountsAsAbsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := w.instance(t, newWatched(t))
+		for n, rubbish := range []string{"rubbish", "{}", `{"access_token":"canary-old-token","ends":1}`, `{"access_token":"","ends":99999999999999}`} {
+			p.tokens.own.current = token{}
+			if err := p.tokens.own.shared.set(t.Context(), tokenName, wxlogin.NewSecret(rubbish), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			if got := mustToken(t, p, wxlogin.Secret{}); got.Reveal() != w.App(testAppID).AccessToken() {
+				t.Errorf("%s: not the app's token", rubbish)
+			}
+			wantFetches(t, w.Emulator, n+1)
+		}
+	})
+}
+
 // The usual case: somebody else's refresh, whose token normal mode gives at once.
 func TestTwentyInstancesWithAReplacedTokenForceNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

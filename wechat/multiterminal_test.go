@@ -238,6 +238,25 @@ func TestDetailsReachOnLoginOnceAndAreNotStored(t *testing.T) {
 	})
 }
 
+func TestAPrintedTerminalLoginShowsTheUserIDAlone(t *testing.T) {
+	account, err := terminalOf(t, &script{t: t, bodies: []string{terminalAnswer}}).Exchange(t.Context(), testCode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := account.Details.(*VerifyInfo)
+	for name, v := range map[string]any{
+		"all": info, "by value": *info, "mobile app": info.OpenApp, "mini program": info.MiniProgram, "phone": info.Phone,
+		"Apple": info.Apple, "Huawei": *info.Huawei, "account": account, "event": &wxlogin.LoginEvent{Details: info},
+	} {
+		text := shown(t, v)
+		for _, personal := range []string{"HEADIMGURL", "NICKNAME", "137xxx", "fff", "xxx@", "h2", "h4", "h6", "ddd\""} {
+			if strings.Contains(text, personal) {
+				t.Errorf("%s shows %s: %s", name, personal, text)
+			}
+		}
+	}
+}
+
 func TestWrongTerminalConfigurationIsReported(t *testing.T) {
 	for name, p := range map[string]*MultiTerminalProvider{
 		"no app id":  MultiTerminal("", terminalSecret),
