@@ -18,6 +18,8 @@ var (
 	benchSession = bytes.Repeat([]byte{'s'}, 100)
 	benchKeypair = bytes.Repeat([]byte{'k'}, 130)
 	benchCtx     = context.Background()
+
+	benchGot []byte // or the compiler leaves the copy out
 )
 
 func benchKey(prefix string, n int) string {
@@ -51,7 +53,8 @@ func BenchmarkMemoryGet(b *testing.B) {
 	b.Run("one at a time", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			if got, err := m.Get(benchCtx, keys[i%len(keys)]); err != nil || !bytes.Equal(got, benchSession) {
+			var err error
+			if benchGot, err = m.Get(benchCtx, keys[i%len(keys)]); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -59,8 +62,9 @@ func BenchmarkMemoryGet(b *testing.B) {
 	b.Run("parallel", func(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
+			var get func(context.Context, string) ([]byte, error) = m.Get
 			for i := 0; pb.Next(); i++ {
-				if got, err := m.Get(benchCtx, keys[i%len(keys)]); err != nil || !bytes.Equal(got, benchSession) {
+				if _, err := get(benchCtx, keys[i%len(keys)]); err != nil {
 					b.Error(err)
 					return
 				}
@@ -144,9 +148,9 @@ func BenchmarkMillionSessions(b *testing.B) {
 
 // BenchmarkSweepPause has a million sessions, half of which have expired, and one
 // caller that reads and logs in without a break. It reports the longest that the
-// sweep held one shard, which bounds what it can cost a request, and the longest
-// call of the caller during a sweep and, for comparison, as long without one: on a
-// machine that does other work the longest of all is the scheduler's doing.
+// sweep held one shard, which bounds what it can cost a request (max-pause), the
+// processor time of the same (max-cpu-pause: what it is on a machine that does
+// nothing else), and the longest call of the caller, with a sweep and without one.
 func BenchmarkSweepPause(b *testing.B) {
 	const sessions = 1_000_000
 	for b.Loop() {
@@ -160,11 +164,14 @@ func BenchmarkSweepPause(b *testing.B) {
 		if m.Len() != sessions {
 			b.Fatalf("Len before the sweep: got %d, want %d", m.Len(), sessions)
 		}
-		var held []time.Duration
+		var held, worked []time.Duration
 		during := longestCalls(b, m, 0, func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			for i := range m.shards {
-				start := time.Now()
+				start, before := time.Now(), threadTime()
 				m.shards[i].sweep()
+				worked = append(worked, threadTime()-before)
 				held = append(held, time.Since(start))
 				runtime.Gosched()
 			}
@@ -178,8 +185,10 @@ func BenchmarkSweepPause(b *testing.B) {
 		}
 		without := longestCalls(b, m, 1, func() { time.Sleep(swept) })
 		slices.Sort(held)
+		slices.Sort(worked)
+		report(b, "max-cpu-pause-µs", worked[len(worked)-1])
+		report(b, "p99-cpu-pause-µs", worked[len(worked)*99/100])
 		report(b, "max-pause-µs", held[len(held)-1])
-		report(b, "p99-pause-µs", held[len(held)*99/100])
 		report(b, "median-pause-µs", held[len(held)/2])
 		report(b, "sweep-µs", swept)
 		report(b, "max-call-µs", during[len(during)-1])
