@@ -36,7 +36,9 @@ type Store interface {
 	// Get returns the value of key, or ErrNotFound.
 	Get(ctx context.Context, key string) ([]byte, error)
 
-	// Set writes the value of key, whether or not there was one before.
+	// Set writes the value of key, whether or not there was one before. wxlogin
+	// never sets a key that it added with AddFor; whether that would keep its
+	// owner is for the store to say.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 
 	// Add writes the value of key only where there is none, and reports whether
