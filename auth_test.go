@@ -161,7 +161,7 @@ func TestNewRefusesWrongConfigurationAndSaysWhatToDo(t *testing.T) {
 		{"two providers of one app", Config{Providers: []Provider{provider("a"), provider("a")}}},
 		{"short key", Config{Apps: []string{"a"}, Keys: [][]byte{good, good[:31]}}},
 		{"empty key", Config{Apps: []string{"a"}, Keys: [][]byte{nil}}},
-		{"store without keys", Config{Apps: []string{"a"}, Store: memory}},
+		{"store without keys", Config{Apps: []string{"a"}, Store: plainStore{memory}}},
 		{"negative idle", Config{Apps: []string{"a"}, IdleTimeout: -1}},
 		{"negative lifetime", Config{Apps: []string{"a"}, MaxLifetime: -time.Hour}},
 		{"negative login timeout", Config{Apps: []string{"a"}, LoginTimeout: -time.Second}},
@@ -178,6 +178,25 @@ func TestNewRefusesWrongConfigurationAndSaysWhatToDo(t *testing.T) {
 	_, err := New(Config{Apps: []string{""}, IdleTimeout: -1})
 	if got := len(err.(interface{ Unwrap() []error }).Unwrap()); got != 2 {
 		t.Errorf("New reported %d faults of 2: %v", got, err)
+	}
+}
+
+func TestAMemoryStoreNeedsNoKeysAndStaysTheCallers(t *testing.T) {
+	m := newTestStore(t)
+	a, err := New(Config{Apps: []string{"a"}, Store: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := a.Issue(t.Context(), Identity{OpenID: "o"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLive(t, a, result.Token, "with a random key")
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Set(t.Context(), "a", nil, time.Second); err != nil {
+		t.Errorf("the caller's store after Close: %v", err)
 	}
 }
 

@@ -50,13 +50,13 @@ type Config struct {
 
 	// Store keeps sessions and session_keys. Default: a new store.Memory, which
 	// serves one process, is lost with it, and is closed by Close. A store given
-	// here needs Keys and stays yours to close.
+	// here stays yours to close, and needs Keys unless it is a store.Memory.
 	Store store.Store
 
 	// Keys sign tokens and seal session_keys: Keys[0] signs and seals, all of
 	// them verify and open. Each holds at least MinKeyLen random bytes. Default:
-	// one random key, for the memory store only, so that tokens end with the
-	// process as its sessions do. To rotate in a rolling deploy: {old, new},
+	// one random key, for a store.Memory only, so that tokens end with the process
+	// as its sessions do. To rotate in a rolling deploy: {old, new},
 	// then {new, old}, and {new} after MaxLifetime.
 	Keys [][]byte
 
@@ -103,11 +103,11 @@ func New(cfg Config) (*Auth, error) {
 	ownStore := cfg.Store == nil
 	if ownStore {
 		cfg.Store = store.NewMemory()
-		if len(cfg.Keys) == 0 {
-			key := make([]byte, MinKeyLen)
-			_, _ = rand.Read(key) // never fails
-			cfg.Keys = [][]byte{key}
-		}
+	}
+	if len(cfg.Keys) == 0 {
+		key := make([]byte, MinKeyLen)
+		_, _ = rand.Read(key) // never fails
+		cfg.Keys = [][]byte{key}
 	}
 	ring, err := newKeyring(cfg.Keys)
 	if err != nil {
@@ -166,7 +166,7 @@ func (cfg *Config) validate() error {
 			wrong("Config.Apps[%d] must be an app id of 1 to %d bytes", i, maxIDLen)
 		}
 	}
-	if cfg.Store != nil && len(cfg.Keys) == 0 {
+	if _, inMemory := cfg.Store.(*store.Memory); cfg.Store != nil && !inMemory && len(cfg.Keys) == 0 {
 		wrong("Config.Store needs Config.Keys: without them no token would survive a restart")
 	}
 	for i, key := range cfg.Keys {
