@@ -9,7 +9,7 @@ import (
 // Defaults of [New].
 const (
 	DefaultTable         = "wxlogin_entries"
-	DefaultCallTimeout     = 2 * time.Second
+	DefaultCallTimeout   = 2 * time.Second
 	DefaultSweepInterval = time.Minute
 	DefaultSweepBatch    = 1000
 )
@@ -21,11 +21,11 @@ const maxSweepBatch = 10_000
 type Option func(*settings) error
 
 type settings struct {
-	table      string
-	callTimeout  time.Duration
-	sweepEvery time.Duration // 0: never
-	sweepBatch int
-	log        *slog.Logger
+	table       string
+	callTimeout time.Duration
+	sweepEvery  time.Duration // 0: never
+	sweepBatch  int
+	log         *slog.Logger
 }
 
 // WithTable makes the store use the table name instead of [DefaultTable]. A name

@@ -57,11 +57,11 @@ func New(db *sql.DB, dialect Dialect, opts ...Option) (*Store, error) {
 		return nil, errors.New("wxlogin/sqlstore: New: the database is nil")
 	}
 	set := settings{
-		table:      DefaultTable,
-		callTimeout:  DefaultCallTimeout,
-		sweepEvery: DefaultSweepInterval,
-		sweepBatch: DefaultSweepBatch,
-		log:        slog.New(slog.DiscardHandler),
+		table:       DefaultTable,
+		callTimeout: DefaultCallTimeout,
+		sweepEvery:  DefaultSweepInterval,
+		sweepBatch:  DefaultSweepBatch,
+		log:         slog.New(slog.DiscardHandler),
 	}
 	for _, opt := range opts {
 		if opt == nil {
