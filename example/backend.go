@@ -19,6 +19,8 @@ import (
 type backend struct {
 	auth   *wxlogin.Auth
 	wechat *wechattest.Server // nil with the real WeChat
+
+	closeStore func()
 }
 
 func newBackend(cfg config, log *slog.Logger) (*backend, error) {
@@ -28,15 +30,22 @@ func newBackend(cfg config, log *slog.Logger) (*backend, error) {
 		b.wechat = wechattest.NewServer(emulatorOptions(cfg)...)
 		provider = wechat.MiniProgram(wechattest.DefaultAppID, wechattest.DefaultSecret, wechat.WithBaseURL(b.wechat.URL))
 	}
-	auth, err := wxlogin.New(wxlogin.Config{
+	sessions, closeStore, err := openStore(cfg.store)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	b.closeStore = closeStore
+	b.auth, err = wxlogin.New(wxlogin.Config{
 		Providers: []wxlogin.Provider{provider},
+		Store:     sessions,
+		Keys:      cfg.keys,
 		Logger:    log,
 	})
 	if err != nil {
 		b.close()
 		return nil, err
 	}
-	b.auth = auth
 	return b, nil
 }
 
@@ -45,6 +54,9 @@ func (b *backend) emulated() bool { return b.wechat != nil }
 func (b *backend) close() {
 	if b.auth != nil {
 		_ = b.auth.Close()
+	}
+	if b.closeStore != nil {
+		b.closeStore()
 	}
 	if b.wechat != nil {
 		b.wechat.Close()

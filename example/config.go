@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,7 +19,9 @@ type config struct {
 	addr       string
 	appID      string
 	secret     string
-	emulate    bool // WeChat is played by this process
+	emulate    bool   // WeChat is played by this process
+	store      string // empty for memory, or a URL redis://…
+	keys       [][]byte
 	wechatOnly bool
 
 	// of the emulator
@@ -27,7 +30,9 @@ type config struct {
 }
 
 func readConfig(args []string, getenv func(string) string) (config, error) {
-	cfg := config{addr: getenv("ADDR"), appID: getenv("WX_APPID"), secret: getenv("WX_SECRET"), fail: failRates{}}
+	cfg := config{
+		addr: getenv("ADDR"), appID: getenv("WX_APPID"), secret: getenv("WX_SECRET"), store: getenv("STORE"), fail: failRates{},
+	}
 	if cfg.addr == "" {
 		cfg.addr = "127.0.0.1:8080"
 	}
@@ -45,12 +50,31 @@ func readConfig(args []string, getenv func(string) string) (config, error) {
 	if (cfg.appID == "") != (cfg.secret == "") {
 		return config{}, errors.New("set both WX_APPID and WX_SECRET, or neither to emulate WeChat")
 	}
+	var err error
+	if cfg.keys, err = readKeys(getenv("WXLOGIN_KEYS")); err != nil {
+		return config{}, err
+	}
+	if cfg.store != "" && len(cfg.keys) == 0 {
+		return config{}, errors.New("STORE needs WXLOGIN_KEYS: set it to the output of `openssl rand -base64 32`, the same everywhere")
+	}
 	cfg.emulate = cfg.appID == ""
 	if (cfg.emulate || cfg.wechatOnly) && gin.Mode() == gin.ReleaseMode && !*insecure {
 		return config{}, errors.New("release mode: set WX_APPID and WX_SECRET; " +
 			"an emulated WeChat logs in anybody as anybody, and needs -insecure-emulate")
 	}
 	return cfg, nil
+}
+
+// readKeys reads keys in base64, separated by commas.
+func readKeys(text string) (keys [][]byte, err error) {
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		key, err := base64.StdEncoding.DecodeString(part)
+		if err != nil {
+			return nil, errors.New("WXLOGIN_KEYS: want base64, separated by commas")
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // failRates is a flag: errcodes and how often they come, from 0 to 1.

@@ -6,6 +6,9 @@
 // it plays WeChat itself, so that the whole way from wx.login() to a business
 // handler can be walked with curl; with them it asks the real WeChat.
 //
+// Sessions are kept in memory, or where STORE=redis://HOST:PORT says; then
+// WXLOGIN_KEYS holds the keys, which outlive the process as the sessions do.
+//
 // With -wechat-only it serves just the emulated WeChat, for load tests of another
 // backend. Run it with -h for all flags.
 package main

@@ -59,7 +59,7 @@ func start(t *testing.T, path string, env []string, args ...string) *process {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append(os.Environ(), append([]string{"ADDR=127.0.0.1:0", "GIN_MODE=", "WX_APPID=", "WX_SECRET="}, env...)...)
+	cmd.Env = append(os.Environ(), append([]string{"ADDR=127.0.0.1:0", "GIN_MODE=", "WX_APPID=", "WX_SECRET=", "STORE="}, env...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -166,7 +166,7 @@ func TestWechatOnlyServesTheEmulatorAlone(t *testing.T) {
 func TestReleaseModeRefusesToEmulateUnlessTold(t *testing.T) {
 	path := binary(t)
 	refused := exec.Command(path)
-	refused.Env = append(os.Environ(), "GIN_MODE=release", "ADDR=127.0.0.1:0", "WX_APPID=", "WX_SECRET=")
+	refused.Env = append(os.Environ(), "GIN_MODE=release", "ADDR=127.0.0.1:0", "WX_APPID=", "WX_SECRET=", "STORE=")
 	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "WX_APPID") {
 		t.Errorf("got %v: %s; want a refusal that says what to set", err, out)
 	}
@@ -198,6 +198,8 @@ func TestWrongFlagsAndEnvironmentAreErrors(t *testing.T) {
 	}{
 		{"an app without its secret", nil, env("WX_APPID", "wx")},
 		{"a secret without its app", nil, env("WX_SECRET", "s")},
+		{"a store without keys", nil, env("STORE", "redis://127.0.0.1:1")},
+		{"a key that is no base64", nil, env("WXLOGIN_KEYS", "???")},
 		{"an argument", []string{"x"}, env()},
 		{"a share of nothing", []string{"-fail", "45011"}, env()},
 		{"a share without percent", []string{"-fail", "45011=1"}, env()},
@@ -213,6 +215,18 @@ func TestWrongFlagsAndEnvironmentAreErrors(t *testing.T) {
 	cfg, err := readConfig([]string{"-fail", "45011=1%", "-fail", "-1=0.5%"}, env("ADDR", ":1"))
 	if err != nil || cfg.fail.String() != "-1=0.5%,45011=1%" || cfg.addr != ":1" {
 		t.Errorf("got %v of %q, %v", cfg.fail, cfg.addr, err)
+	}
+}
+
+func TestAStoreThatCannotBeOpenedIsAnError(t *testing.T) {
+	for _, url := range []string{"mysql://x", "redis://:a-password@127.0.0.1:1/x/y", "redis://:a-password@127.0.0.1:1"} {
+		b, err := newBackend(config{emulate: true, store: url, keys: [][]byte{make([]byte, 32)}}, slog.New(slog.DiscardHandler))
+		if err == nil {
+			b.close()
+			t.Errorf("%s: got no error", url)
+		} else if strings.Contains(err.Error(), "a-password") {
+			t.Errorf("the error holds the password: %v", err)
+		}
 	}
 }
 
