@@ -102,6 +102,7 @@ func TestAFailoverWithSynchronousReplicationLosesNothing(t *testing.T) {
 	testapp.Login(t, auth, "later")
 }
 
+// waitFor waits until ready returns nil.
 func waitFor(t *testing.T, what string, ready func(ctx context.Context) error) {
 	t.Helper()
 	if err := engine.Poll(30*time.Second, ready); err != nil {
