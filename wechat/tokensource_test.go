@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -138,6 +139,45 @@ func TestATokenIsRenewedBeforeItsEndWhileItServes(t *testing.T) {
 			t.Error("the token was not renewed")
 		}
 		wantFetches(t, e, 2)
+	})
+}
+
+func TestAShortLivedTokenIsNotRenewedAtEveryCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := provider(t, tripper(func(*http.Request) (*http.Response, error) {
+			asked++
+			return answerWith(http.StatusOK, fmt.Sprintf(`{"access_token":"canary-token-%d","expires_in":100}`, asked)), nil
+		}))
+		defer p.Close()
+		for range 600 {
+			mustToken(t, p, wxlogin.Secret{})
+			<-time.After(time.Second)
+		}
+		if asked < 11 || asked > 13 {
+			t.Errorf("WeChat was asked %d times in ten minutes, want once for each 50 seconds", asked)
+		}
+	})
+}
+
+// A renewal that was on its way brings the token that WeChat has just refused.
+func TestARefusedTokenIsNotTheAnswerOfARenewalOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := provider(t, tripper(func(*http.Request) (*http.Response, error) {
+			if asked++; asked == 2 {
+				<-time.After(time.Second)
+			}
+			return answerWith(http.StatusOK, fmt.Sprintf(`{"access_token":"canary-token-%d","expires_in":100}`, max(1, asked-1))), nil
+		}))
+		defer p.Close()
+		first := mustToken(t, p, wxlogin.Secret{})
+		<-time.After(time.Minute)
+		mustToken(t, p, wxlogin.Secret{}) // begins the renewal
+		synctest.Wait()
+		if mustToken(t, p, first).Equal(first) || asked != 3 {
+			t.Errorf("the refused token again, or asked %d times, want 3", asked)
+		}
 	})
 }
 
