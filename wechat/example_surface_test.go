@@ -226,6 +226,16 @@ func ExampleMultiTerminalProvider_Validate() {
 	// Output: wxlogin: misconfigured: wechat.MultiTerminal: the app id is empty
 }
 
+func ExampleMultiTerminalProvider_AppID() {
+	fmt.Println(wechat.MultiTerminal(terminalID, terminalSecret).AppID())
+	// Output: wx00000000000000dd
+}
+
+func ExampleMultiTerminalProvider_Close() {
+	provider := wechat.MultiTerminal(terminalID, terminalSecret)
+	defer provider.Close() // or let Auth.Close do it
+}
+
 func ExampleMultiTerminalProvider_AccessToken() {
 	server := wechattest.NewServer(wechattest.WithMultiTerminal(terminalID, terminalSecret))
 	defer server.Close()
