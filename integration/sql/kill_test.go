@@ -1,0 +1,74 @@
+package sql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ginwx/wxlogin/integration/engine"
+	"github.com/ginwx/wxlogin/integration/killtest"
+	"github.com/ginwx/wxlogin/store"
+	"github.com/ginwx/wxlogin/store/sqlstore"
+)
+
+func TestMain(m *testing.M) { killtest.Main(m, openByName) }
+
+// name writes d for openByName, which runs in another process.
+func (d database) name() string {
+	return fmt.Sprintf("%d %s %s", d.dialect, d.driver, d.dsn)
+}
+
+func openByName(name string) (store.Store, error) {
+	var d database
+	kind, rest, _ := strings.Cut(name, " ")
+	d.driver, d.dsn, _ = strings.Cut(rest, " ")
+	if _, err := fmt.Sscan(kind, &d.dialect); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open(d.driver, d.dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
+	s, err := sqlstore.New(db, d.dialect, sqlstore.WithSweepInterval(time.Second))
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Migrate(context.Background())
+}
+
+// unbreakable is the engine of a database that has no server.
+type unbreakable struct{}
+
+func (unbreakable) Kill()    {}
+func (unbreakable) Restart() {}
+
+func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
+	run := func(t *testing.T, server killtest.Engine, d database) {
+		l := killtest.Run(t, d.store(t), killtest.Config{Engine: server, Store: d.name()})
+		t.Log(l)
+		l.Check(t)
+	}
+	t.Run("PostgreSQL with pgx", func(t *testing.T) {
+		pg := engine.StartPostgres(t)
+		run(t, pg, database{sqlstore.PostgreSQL, "pgx", pg.DSN()})
+	})
+	t.Run("PostgreSQL with pq", func(t *testing.T) {
+		pg := engine.StartPostgres(t)
+		run(t, pg, database{sqlstore.PostgreSQL, "postgres", pg.DSN()})
+	})
+	t.Run("MariaDB", func(t *testing.T) {
+		m := engine.StartMariaDB(t)
+		run(t, m, database{sqlstore.MySQL, "mysql", m.DSN("interpolateParams=true", "timeout=1s", "readTimeout=3s", "writeTimeout=3s")})
+	})
+	t.Run("MariaDB with found rows", func(t *testing.T) {
+		m := engine.StartMariaDB(t)
+		run(t, m, database{sqlstore.MySQL, "mysql", m.DSN("clientFoundRows=true")})
+	})
+	// The file has no server: every other round kills one of the instances.
+	t.Run("SQLite", func(t *testing.T) { run(t, unbreakable{}, sqliteIn(t.TempDir(), walDSN)) })
+}
