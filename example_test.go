@@ -222,6 +222,35 @@ func ExampleAuth_SessionKeys() {
 	// Output: [secret] true <nil>
 }
 
+func ExampleAuth_KeepSessionKey() {
+	auth, wx, stop := exampleAuth()
+	defer stop()
+	ctx := context.Background()
+	result, err := auth.Login(ctx, wxlogin.LoginRequest{Code: wxlogin.NewSecret(wx.Code("alice"))})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	keys, err := auth.SessionKeys(ctx, result.Identity)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	provider, err := auth.Provider(ctx, result.Identity.AppID)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	// The key may have leaked: WeChat makes a new one, the old one dies at once.
+	fresh, err := provider.(*wechat.MiniProgramProvider).ResetUserSessionKey(ctx, result.Identity.OpenID, keys.Current)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println(auth.KeepSessionKey(ctx, result.Identity, fresh))
+	// Output: <nil>
+}
+
 func ExampleAuth_Forget() {
 	auth, wx, stop := exampleAuth()
 	defer stop()

@@ -37,6 +37,26 @@ func (a *Auth) SessionKeys(ctx context.Context, id Identity) (SessionKeys, error
 	}, nil
 }
 
+// KeepSessionKey stores a session_key that WeChat gave the user (id.AppID,
+// id.Subject) outside a login, as a reset does: it is the current one from now on,
+// and the one before it the previous. The error is of class ErrBadRequest, where the
+// key is empty or longer than 128 bytes or there is no Subject, or
+// ErrStoreUnavailable.
+func (a *Auth) KeepSessionKey(ctx context.Context, id Identity, key Secret) error {
+	if id.Subject == "" || key.IsZero() || len(key.Reveal()) > maxIDLen {
+		return fmt.Errorf("%w: no user or no session_key", ErrBadRequest)
+	}
+	record, err := a.loadSubject(ctx, id.AppID, id.Subject)
+	if err != nil {
+		return err
+	}
+	account := accountOf(id)
+	if record.present {
+		account = record.account
+	}
+	return a.saveSubject(ctx, id, record, account, exchangedKey{key.Reveal(), a.now().UnixMilli()})
+}
+
 const (
 	subjectVersion = 1
 	// maxSubjectTries bounds the swaps that lose to other logins of one user.

@@ -3,6 +3,7 @@ package wxlogin
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,28 @@ func TestSessionKeysComeBackToTheServerAlone(t *testing.T) {
 	wantClass(t, "a user without keys", err, ErrSessionKeyStale)
 	_, err = a.SessionKeys(t.Context(), Identity{AppID: "other", Subject: "o-alice"})
 	wantClass(t, "the same openid in another app", err, ErrSessionKeyStale)
+}
+
+func TestAResetSessionKeyIsTheCurrentOne(t *testing.T) {
+	a, clock := newTestAuth(t)
+	id := mustLogin(t, a, "alice").Identity
+	clock.advance(time.Second)
+	if err := a.KeepSessionKey(t.Context(), id, NewSecret("reset")); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := a.SessionKeys(t.Context(), id)
+	if err != nil || keys.Current.Reveal() != "reset" || keys.Previous.Reveal() != "key-of-alice" {
+		t.Errorf("got %q and %q, %v", keys.Current.Reveal(), keys.Previous.Reveal(), err)
+	}
+	if err := a.KeepSessionKey(t.Context(), Identity{AppID: testApp, Subject: "o-new"}, NewSecret("first")); err != nil {
+		t.Errorf("a user without any: %v", err)
+	}
+	for rule, err := range map[string]error{
+		"no key": a.KeepSessionKey(t.Context(), id, Secret{}), "nobody": a.KeepSessionKey(t.Context(), Identity{AppID: testApp}, NewSecret("k")),
+		"too long": a.KeepSessionKey(t.Context(), id, NewSecret(strings.Repeat("k", maxIDLen+1))),
+	} {
+		wantClass(t, rule, err, ErrBadRequest)
+	}
 }
 
 func TestALogoutKeepsTheSessionKeysOfTheUser(t *testing.T) {
