@@ -66,7 +66,7 @@ var outcomes = [...]outcome{
 	},
 	{
 		wxlogin.ErrInvalidCode, http.StatusUnauthorized, "invalid_code", slog.LevelInfo, bearer, noRetry,
-		[languages]string{"The login code is no longer valid. Please log in again.", "登录凭证已失效，请重新登录"},
+		[languages]string{"The code is no longer valid. Please try again.", "凭证已失效，请重试"},
 	},
 	{
 		wxlogin.ErrUserBlocked, http.StatusForbidden, "user_blocked", slog.LevelWarn, "", noRetry,
