@@ -39,7 +39,7 @@ var rows = []struct {
 	{"bad request", wxlogin.ErrBadRequest, 400, "bad_request",
 		"The request is malformed.", "请求格式不正确", "", 0, 0, slog.LevelInfo},
 	{"invalid code", wxlogin.ErrInvalidCode, 401, "invalid_code",
-		"The code is no longer valid. Please try again.", "登录凭证已失效，请重新登录", "Bearer", 0, 0, slog.LevelInfo},
+		"The code is no longer valid. Please try again.", "凭证已失效，请重试", "Bearer", 0, 0, slog.LevelInfo},
 	{"user blocked", wxlogin.ErrUserBlocked, 403, "user_blocked",
 		"WeChat does not let this account log in.", "该微信账号暂时无法登录", "", 0, 0, slog.LevelWarn},
 	{"refused, without a text", wxlogin.ErrLoginRefused, 403, "login_refused",
