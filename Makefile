@@ -38,7 +38,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 integration: ## nested modules: real servers, peers side by side
 	@for m in $(NESTED); do echo "test: $$m"; \
-	  (cd $$m && WXLOGIN_REQUIRE_ENGINES=1 $(GO) test -race -timeout 40m ./...) || exit 1; done
+	  (cd $$m && WXLOGIN_REQUIRE_ENGINES=1 $(GO) test -race -timeout 40m -p 1 ./...) || exit 1; done
 
 bench: ## benchmarks of all modules
 	@for m in $(MODULES); do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem ./...) || exit 1; done
