@@ -188,8 +188,10 @@ func docsSessionKeys(ctx context.Context, auth *wxlogin.Auth, id wxlogin.Identit
 		return err
 	}
 	fresh, err := mini.ResetUserSessionKey(ctx, id.OpenID, keys.Current)
-	_ = fresh
-	return err
+	if err != nil {
+		return err
+	}
+	return auth.KeepSessionKey(ctx, id, fresh)
 }
 
 func call(ctx context.Context, tokens wechat.TokenSource, send func(accessToken string) (errcode int, err error)) error {
