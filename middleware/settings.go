@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -114,54 +113,45 @@ func (s *Settings) Identify(c *gin.Context) (wxlogin.Identity, error) {
 // identify is Identify for a token that was read already, and for the user whom
 // TrustCloudHostingHeaders, and nobody else, is about to let in.
 func (s *Settings) identify(c *gin.Context, token string, v *vouched) (*identityContext, error) {
-	var ctx *identityContext
-	earlier, again := c.Get(carrier.GinIdentity) // the one look that every request pays for
-	if again {
+	earlier := carrier.On[wxlogin.Identity](c.Request.Context())
+	if earlier != nil {
 		v = s.vouchedFor(c)
-		ctx = s.identified(c, earlier, token, v)
 	}
-	known := ctx != nil
-	if !known {
-		var err error
-		if ctx, err = s.authenticate(c, token, v); err != nil {
-			return nil, err
-		}
-		ctx.Origin = s
+	if s.identified(c, earlier, token, v) {
+		return earlier, s.admit(earlier)
 	}
-	if !s.Admits(ctx.Identity.AppID) {
-		return nil, fmt.Errorf("%w: of an app that this route does not take", wxlogin.ErrInvalidToken)
+	ctx, err := s.authenticate(c, token, v)
+	if err != nil {
+		return nil, err
 	}
-	if known && carries(c.Request.Context(), ctx) {
-		return ctx, nil
+	if err := s.admit(ctx); err != nil {
+		return nil, err
 	}
-	if known {
-		ctx = &identityContext{Context: c.Request.Context(), Identity: ctx.Identity, Origin: s}
-	}
+	ctx.Origin = s
 	c.Request = c.Request.WithContext(ctx)
 	c.Set(carrier.GinIdentity, ctx)
 	c.Set(openIDKey, ctx.Identity.OpenID)
 	return ctx, nil
 }
 
-// identified returns earlier if it is what an Identify found for the same token, or
-// nil. It asks the settings of then for the token, so that a route which takes the
-// header alone is not opened by a token that an outer group took from a query.
-func (s *Settings) identified(c *gin.Context, earlier any, token string, v *vouched) *identityContext {
-	ctx, ok := earlier.(*identityContext)
-	if !ok || !ctx.Identity.VerifiedBy(s.auth) || token == "" && v == nil {
-		return nil
+// admit refuses users of apps that the route does not take.
+func (s *Settings) admit(ctx *identityContext) error {
+	if !s.Admits(ctx.Identity.AppID) {
+		return fmt.Errorf("%w: of an app that this route does not take", wxlogin.ErrInvalidToken)
 	}
-	origin, ok := ctx.Origin.(*Settings)
-	if !ok || origin != s && origin.Token(c.Request) != token {
-		return nil
-	}
-	return ctx
+	return nil
 }
 
-// carries reports whether ctx still has the identity, and nobody put another one
-// over it.
-func carries(ctx context.Context, identity *identityContext) bool {
-	return carrier.Find[wxlogin.Identity](ctx) == identity
+// identified reports whether earlier, the innermost identity on the request's
+// context, is what an Identify found for the same token. It asks the settings of
+// then for the token, so that a route which takes the header alone is not opened by
+// a token that an outer group took from a query.
+func (s *Settings) identified(c *gin.Context, earlier *identityContext, token string, v *vouched) bool {
+	if earlier == nil || !earlier.Identity.VerifiedBy(s.auth) || token == "" && v == nil {
+		return false
+	}
+	origin, ok := earlier.Origin.(*Settings)
+	return ok && (origin == s || origin.Token(c.Request) == token)
 }
 
 // Succeed answers with status and body through the route's encoder; nil is no

@@ -30,10 +30,17 @@ func (c *Context[T]) Value(k any) any {
 	return c.Context.Value(k)
 }
 
+// On returns the innermost Context on ctx, which is a request's; nil where there is
+// none.
+func On[T any](ctx context.Context) *Context[T] {
+	c, _ := ctx.Value(key{}).(*Context[T])
+	return c
+}
+
 // Find returns the innermost Context on ctx or, where ctx is or derives from a
 // *gin.Context, the one that it holds; nil where there is none.
 func Find[T any](ctx context.Context) *Context[T] {
-	if c, ok := ctx.Value(key{}).(*Context[T]); ok {
+	if c := On[T](ctx); c != nil {
 		return c
 	}
 	c, _ := ctx.Value(GinIdentity).(*Context[T])
