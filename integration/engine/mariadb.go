@@ -28,11 +28,13 @@ func StartMariaDB(t testing.TB, args ...string) *MariaDB {
 	install := Find(t, "mariadb-install-db")
 	const account = "mysql"
 	dir := TempDir(t, account)
+	// A server that starts removes what others keep in a shared one.
+	tmp := "--tmpdir=" + TempDir(t, account)
 	m := &MariaDB{Port: FreePort(t), Dir: filepath.Join(dir, "data"), socket: filepath.Join(dir, "s")}
-	Run(t, account, install, "--no-defaults", "--datadir="+m.Dir, "--auth-root-authentication-method=normal",
+	Run(t, account, install, "--no-defaults", "--datadir="+m.Dir, tmp, "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=0")
 	settings := append([]string{
-		"--no-defaults", "--datadir=" + m.Dir, "--port=" + strconv.Itoa(m.Port), "--bind-address=127.0.0.1",
+		"--no-defaults", "--datadir=" + m.Dir, tmp, "--port=" + strconv.Itoa(m.Port), "--bind-address=127.0.0.1",
 		"--socket=" + m.socket, "--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve",
 		"--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M", "--max-connections=60",
 	}, args...)
