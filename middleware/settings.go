@@ -113,8 +113,11 @@ func (s *Settings) Identify(c *gin.Context) (wxlogin.Identity, error) {
 // identify is Identify for a token that was read already, and for the user whom
 // TrustCloudHostingHeaders, and nobody else, is about to let in.
 func (s *Settings) identify(c *gin.Context, token string, v *vouched) (*identityContext, error) {
-	earlier := carrier.On[wxlogin.Identity](c.Request.Context())
-	if earlier != nil {
+	// Whoever put an identity or a voucher here has set a key of c too. Most requests
+	// have none yet, and need no look at the contexts.
+	var earlier *identityContext
+	if len(c.Keys) > 0 {
+		earlier = carrier.On[wxlogin.Identity](c.Request.Context())
 		v = s.vouchedFor(c)
 	}
 	if s.identified(c, earlier, token, v) {
