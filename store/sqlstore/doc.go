@@ -44,6 +44,10 @@
 // session_keys are sealed with [wxlogin.Config].Keys. Readable are what sessions
 // carry: app id, openid, unionid, your user id, device label and data.
 //
+// A session, whose value is about 130 bytes, takes some 650 bytes in PostgreSQL, 880
+// in MariaDB and 530 in SQLite, indexes included; a user's session_keys take 370, 630
+// and 310.
+//
 // # Round trips
 //
 // Get, Set, Add, AddFor, Delete and ListFor are one statement. Swap is one, and
