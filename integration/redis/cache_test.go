@@ -57,6 +57,17 @@ func TestTheCacheAnswersReadsOfSessionsAlone(t *testing.T) {
 	}
 }
 
+func TestACachedSessionIsNotReadWithAContextThatIsDone(t *testing.T) {
+	c := newCounted(t, redisstore.WithLocalCache(time.Minute))
+	set(t, redisstore.New(connectTo(t, c.server)), "session:a", "v")
+	get(t, c.Store, "session:a", "v")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if got, err := c.Get(ctx, "session:a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Get with a context that is done: %q, %v; want %v", got, err, context.Canceled)
+	}
+}
+
 func TestACachedSessionThatEndsElsewhereIsGone(t *testing.T) {
 	server := engine.StartRedis(t)
 	here := redisstore.New(connectTo(t, server), redisstore.WithLocalCache(time.Hour))

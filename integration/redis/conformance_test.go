@@ -13,25 +13,26 @@ import (
 )
 
 func TestRedisKeepsTheContract(t *testing.T) {
+	type run = func(*testing.T, rueidis.Client, ...redisstore.Option)
+	cached := []redisstore.Option{redisstore.WithLocalCache(time.Minute)}
 	for name, test := range map[string]struct {
+		run    run
 		client rueidis.ClientOption
 		store  []redisstore.Option
 	}{
-		"with the defaults":                {},
-		"with single-key commands":         {store: []redisstore.Option{redisstore.WithSingleKeyCommands()}},
-		"with a local cache":               {store: []redisstore.Option{redisstore.WithLocalCache(time.Minute)}},
-		"with a short local cache":         {store: []redisstore.Option{redisstore.WithLocalCache(20 * time.Millisecond)}},
-		"without client tracking or RESP3": {client: rueidis.ClientOption{DisableCache: true, AlwaysRESP2: true}},
-		"with a local cache that the client has disabled": {
-			client: rueidis.ClientOption{DisableCache: true},
-			store:  []redisstore.Option{redisstore.WithLocalCache(time.Minute)},
-		},
+		"with the defaults":                               {run: conformance},
+		"with the keys of sessions":                       {run: sessionConformance},
+		"with single-key commands":                        {run: sessionConformance, store: []redisstore.Option{redisstore.WithSingleKeyCommands()}},
+		"with a local cache":                              {run: sessionConformance, store: cached},
+		"with a short local cache":                        {run: sessionConformance, store: []redisstore.Option{redisstore.WithLocalCache(20 * time.Millisecond)}},
+		"without client tracking or RESP3":                {run: conformance, client: rueidis.ClientOption{DisableCache: true, AlwaysRESP2: true}},
+		"with a local cache that the client has disabled": {run: sessionConformance, client: rueidis.ClientOption{DisableCache: true}, store: cached},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := engine.StartRedis(t)
 			test.client.InitAddress = []string{server.Addr()}
-			conformance(t, connect(t, test.client), test.store...)
+			test.run(t, connect(t, test.client), test.store...)
 		})
 	}
 }
@@ -43,7 +44,7 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 		t.Fatalf("the client is in mode %q, want cluster", client.Mode())
 	}
 	t.Run("with the defaults", func(t *testing.T) { conformance(t, client) })
-	t.Run("with a local cache", func(t *testing.T) { conformance(t, client, redisstore.WithLocalCache(time.Minute)) })
+	t.Run("with a local cache", func(t *testing.T) { sessionConformance(t, client, redisstore.WithLocalCache(time.Minute)) })
 }
 
 func TestRedisSentinelKeepsTheContract(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,4 +120,56 @@ func TestKeysRotateInARollingDeploy(t *testing.T) {
 	two = start(newer)
 	check("both forgot the old key", one, two)
 	t.Logf("%d checks of a token at 8 steps, none refused", checks)
+}
+
+// TestInstancesWhoseClocksDifferShareSessions has one instance ten minutes ahead of
+// the server and one ten minutes behind it, through the whole life of sessions.
+func TestInstancesWhoseClocksDifferShareSessions(t *testing.T) {
+	both(t, func(t *testing.T, opts ...redisstore.Option) {
+		server := engine.StartRedis(t)
+		client := connectTo(t, server)
+		var passed time.Duration
+		start := func(skew time.Duration) *wxlogin.Auth {
+			return testapp.New(t, redisstore.New(client, opts...), func(cfg *wxlogin.Config) {
+				cfg.IdleTimeout, cfg.MaxLifetime = 12*time.Hour, 24*time.Hour
+				cfg.Now = func() time.Time { return time.Now().Add(passed + skew) }
+			})
+		}
+		instances := []*wxlogin.Auth{start(10 * time.Minute), start(-10 * time.Minute)}
+		ctx := context.Background()
+		tokens := []string{testapp.Login(t, instances[0], "user"), testapp.Login(t, instances[1], "user")}
+		// The last tenth of a lifetime is random.
+		for ; passed < 21*time.Hour; passed += time.Hour {
+			for i, auth := range instances {
+				for _, token := range tokens {
+					id, err := auth.Authenticate(ctx, token)
+					if err != nil {
+						t.Fatalf("after %v, instance %d: %v", passed, i, err)
+					}
+					if list, err := auth.Sessions(ctx, id); len(list) != 2 || err != nil {
+						t.Fatalf("after %v, instance %d: %d sessions, %v; want 2", passed, i, len(list), err)
+					}
+				}
+			}
+			for _, index := range indexes(t, client) {
+				for _, key := range allKeys(t, client) {
+					if strings.HasPrefix(key, prefix+"session:") && pttl(t, client, key) > pttl(t, client, index) {
+						t.Fatalf("after %v: a session outlives its index", passed)
+					}
+				}
+			}
+		}
+		id, err := instances[1].Authenticate(ctx, tokens[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := instances[1].RevokeUser(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range tokens {
+			if _, err := instances[0].Authenticate(ctx, token); !errors.Is(err, wxlogin.ErrInvalidToken) {
+				t.Errorf("Authenticate after RevokeUser: %v, want %v", err, wxlogin.ErrInvalidToken)
+			}
+		}
+	})
 }

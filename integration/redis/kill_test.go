@@ -57,6 +57,7 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 		"with a local cache":    {" cached", 200 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := engine.StartRedis(t, durable...)
 			l := killtest.Run(t, redisstore.New(connectTo(t, server)), killtest.Config{
 				Engine: server, Store: server.Addr() + test.kind, Staleness: test.staleness,
@@ -198,7 +199,7 @@ func TestAFailoverLosesLittle(t *testing.T) {
 	})
 }
 
-const failovers = 4
+const failovers = 3
 
 // fewLost fails the test where failovers lost more than what was written around
 // them. How much that is depends on how busy the machine is: sentinels that get no

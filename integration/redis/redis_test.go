@@ -2,7 +2,10 @@
 package redis
 
 import (
+	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -39,4 +42,54 @@ func conformance(t *testing.T, client rueidis.Client, opts ...redisstore.Option)
 		storetest.Run(t, func(t *testing.T) store.Store { return redisstore.New(client, opts...) })
 	})
 	everyKeyExpires(t, client)
+}
+
+// sessionConformance is conformance with the keys of sessions.
+func sessionConformance(t *testing.T, client rueidis.Client, opts ...redisstore.Option) {
+	t.Helper()
+	t.Run("suite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store { return sessions{redisstore.New(client, opts...)} })
+	})
+	everyKeyExpires(t, client)
+}
+
+// sessions makes every key a session's, because the store treats those differently.
+type sessions struct{ inner *redisstore.Store }
+
+const session = "session:"
+
+func (s sessions) Get(ctx context.Context, key string) ([]byte, error) {
+	return s.inner.Get(ctx, session+key)
+}
+
+func (s sessions) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return s.inner.Set(ctx, session+key, value, ttl)
+}
+
+func (s sessions) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	return s.inner.Add(ctx, session+key, value, ttl)
+}
+
+func (s sessions) Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (bool, error) {
+	return s.inner.Swap(ctx, session+key, old, new, ttl)
+}
+
+func (s sessions) Delete(ctx context.Context, key string) error {
+	return s.inner.Delete(ctx, session+key)
+}
+
+func (s sessions) AddFor(ctx context.Context, owner, key string, value []byte, ttl time.Duration) (bool, error) {
+	return s.inner.AddFor(ctx, owner, session+key, value, ttl)
+}
+
+func (s sessions) ListFor(ctx context.Context, owner string) ([]store.Entry, error) {
+	list, err := s.inner.ListFor(ctx, owner)
+	for i := range list {
+		list[i].Key = strings.TrimPrefix(list[i].Key, session)
+	}
+	return list, err
+}
+
+func (s sessions) DeleteFor(ctx context.Context, owner string) error {
+	return s.inner.DeleteFor(ctx, owner)
 }

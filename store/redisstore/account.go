@@ -40,8 +40,9 @@ func (s *Store) AddFor(ctx context.Context, owner, key string, value []byte, ttl
 	if err != nil {
 		return false, failed("add for", err)
 	}
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	id := ownerID(owner)
 	add := s.addBoth
 	if s.oneKey {
@@ -100,8 +101,9 @@ func (s *Store) indexAdd(ctx context.Context, id, key string, coverMillis int64)
 
 // ListFor implements [store.AccountStore].
 func (s *Store) ListFor(ctx context.Context, owner string) ([]store.Entry, error) {
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	return s.listOwned(ctx, ownerID(owner))
 }
 
@@ -155,8 +157,9 @@ func ownedValue(reply rueidis.RedisResult, id string) ([]byte, error) {
 
 // DeleteFor implements [store.AccountStore].
 func (s *Store) DeleteFor(ctx context.Context, owner string) error {
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	id := ownerID(owner)
 	listed, err := s.listings(ctx, id)
 	if err != nil {

@@ -33,24 +33,16 @@ func newCache(maxStaleness time.Duration) *cache {
 // changed reports whether key was changed here so recently that a cached answer
 // may be older.
 func (c *cache) changed(key string) bool {
-	now := time.Now()
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if now.Before(c.allUntil) {
-		return true
+	_, recently := c.recent[key]
+	_, formerly := c.former[key]
+	if !recently && !formerly && c.allUntil.IsZero() {
+		return false
 	}
+	now := time.Now()
 	age := now.Sub(c.rotated)
-	if age < 2*c.maxStaleness {
-		if _, ok := c.recent[key]; ok {
-			return true
-		}
-	}
-	if age < c.maxStaleness {
-		if _, ok := c.former[key]; ok {
-			return true
-		}
-	}
-	return false
+	return recently && age < 2*c.maxStaleness || formerly && age < c.maxStaleness || now.Before(c.allUntil)
 }
 
 // change remembers that keys are being changed, for maxStaleness at least.
@@ -85,7 +77,12 @@ func (s *Store) changes(keys ...string) (done func()) {
 	return func() { s.cache.change(keys...) }
 }
 
+// cachedGet is a GET that the client's cache may answer. ctx is the caller's, which
+// the cache does not look at.
 func (s *Store) cachedGet(ctx context.Context, key string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, failed("get", err)
+	}
 	cmd := s.client.B().Get().Key(s.prefix + key).Cache()
 	value, err := valueOf(s.client.DoCache(ctx, cmd, s.cache.maxStaleness))
 	// The cache keeps the bytes, and the caller may change them.

@@ -32,6 +32,11 @@
 // repeats reads alone, within the limit of the call, and never a write, so that an
 // Add whose answer was lost is an error and not a false "was there already".
 //
+// Bytes of another protocol, random ones and replies that are cut off are errors like
+// any outage. But replies that nobody asked for, or of impossible lengths, make
+// rueidis v1.0.79 panic in a goroutine of its own, which nobody else can recover
+// from: connect to servers that speak the protocol.
+//
 // # What to set on the server
 //
 // maxmemory-policy noeviction: any other one ends sessions, or what lists them, at

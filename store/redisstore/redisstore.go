@@ -103,8 +103,12 @@ func New(client rueidis.Client, opts ...Option) *Store {
 
 // Get implements [store.Store].
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return nil, failed("get", err) // the client's cache would not look
+	}
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	isSession := strings.HasPrefix(key, sessionPrefix)
 	var (
 		value []byte
@@ -156,8 +160,9 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 	if err != nil {
 		return false, failed("add", err)
 	}
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	return s.setAbsent(ctx, "add", key, plainHead+string(value), px)
 }
 
@@ -190,8 +195,9 @@ func (s *Store) write(ctx context.Context, op, key string, old, new []byte, ttl 
 	if err != nil {
 		return false, failed(op, err)
 	}
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	defer s.changes(key)()
 
 	args := []string{number(px), string(new), opSet, "", "", ""}
@@ -234,18 +240,15 @@ func written(op string, reply int64) (bool, error) {
 
 // Delete implements [store.Store].
 func (s *Store) Delete(ctx context.Context, key string) error {
-	ctx, cancel := s.limit(ctx)
-	defer cancel()
+	limited := s.limit(ctx)
+	defer limited.release()
+	ctx = limited
 	defer s.changes(key)()
 	_, err := s.client.Do(ctx, s.client.B().Del().Key(s.prefix+key).Build()).ToInt64()
 	if err != nil {
 		return failed("delete", err)
 	}
 	return nil
-}
-
-func (s *Store) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, s.timeout)
 }
 
 var errReply = errors.New("unexpected reply")
