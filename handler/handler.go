@@ -10,6 +10,9 @@
 package handler
 
 import (
+	"context"
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/ginwx/wxlogin"
@@ -46,4 +49,36 @@ func mustSettings(name string, auth *wxlogin.Auth, opts []middleware.Option) *mi
 		panic("handler." + name + ": " + err.Error())
 	}
 	return s
+}
+
+// hooked serves a route that hands what it took from a request to the application's
+// hook: what the hook returns is the reply, silent's where that is nil.
+func hooked[T any](
+	s *middleware.Settings,
+	take func(*gin.Context, *middleware.Settings, wxlogin.Identity) (T, error),
+	hook func(context.Context, wxlogin.Identity, T) (any, error),
+	silent func(T) (status int, body any),
+) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		id, err := s.Identify(c)
+		if err != nil {
+			s.Fail(c, err)
+			return
+		}
+		taken, err := take(c, s, id)
+		if err != nil {
+			s.Fail(c, err)
+			return
+		}
+		status := http.StatusOK
+		reply, err := hook(c.Request.Context(), id, taken)
+		if err != nil {
+			s.Fail(c, err)
+			return
+		}
+		if reply == nil {
+			status, reply = silent(taken)
+		}
+		s.Succeed(c, status, reply)
+	}
 }

@@ -58,27 +58,9 @@ func Phone(auth *wxlogin.Auth, hook PhoneHook, opts ...middleware.Option) gin.Ha
 	if p, err := auth.Provider(context.Background(), ""); err == nil && !isPhoneNumberer(p) {
 		panic("handler.Phone: " + errNoPhones(p).Error())
 	}
-	return func(c *gin.Context) {
-		id, err := s.Identify(c)
-		if err != nil {
-			s.Fail(c, err)
-			return
-		}
-		phone, err := takePhone(c, s, id)
-		if err != nil {
-			s.Fail(c, err)
-			return
-		}
-		reply, err := hook(c.Request.Context(), id, phone)
-		switch {
-		case err != nil:
-			s.Fail(c, err)
-		case reply == nil:
-			s.Succeed(c, http.StatusOK, phoneReply{phone.Masked()})
-		default:
-			s.Succeed(c, http.StatusOK, reply)
-		}
-	}
+	return hooked(s, takePhone, hook, func(phone wechat.Phone) (int, any) {
+		return http.StatusOK, phoneReply{phone.Masked()}
+	})
 }
 
 func takePhone(c *gin.Context, s *middleware.Settings, id wxlogin.Identity) (wechat.Phone, error) {

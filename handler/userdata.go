@@ -50,27 +50,7 @@ func UserData(auth *wxlogin.Auth, hook UserDataHook, opts ...middleware.Option) 
 	if hook == nil {
 		panic("handler.UserData: the hook is nil; nothing else would get the data")
 	}
-	return func(c *gin.Context) {
-		id, err := s.Identify(c)
-		if err != nil {
-			s.Fail(c, err)
-			return
-		}
-		data, err := openUserData(c, s, id)
-		if err != nil {
-			s.Fail(c, err)
-			return
-		}
-		reply, err := hook(c.Request.Context(), id, data)
-		switch {
-		case err != nil:
-			s.Fail(c, err)
-		case reply == nil:
-			s.Succeed(c, http.StatusNoContent, nil)
-		default:
-			s.Succeed(c, http.StatusOK, reply)
-		}
-	}
+	return hooked(s, openUserData, hook, func(wechat.UserData) (int, any) { return http.StatusNoContent, nil })
 }
 
 func openUserData(c *gin.Context, s *middleware.Settings, id wxlogin.Identity) (wechat.UserData, error) {

@@ -151,7 +151,7 @@ func (m *Memory) GetString(ctx context.Context, key string) (string, error) {
 	e := m.shardOf(key).live(key)
 	if e == nil {
 		// A malformed key is never stored, so only a miss needs the check.
-		if err := checkKey(key); err != nil {
+		if err := CheckKey(key); err != nil {
 			return "", err
 		}
 		return "", ErrNotFound
@@ -181,7 +181,7 @@ func (m *Memory) Add(ctx context.Context, key string, value []byte, ttl time.Dur
 
 // AddFor implements [AccountStore].
 func (m *Memory) AddFor(ctx context.Context, owner, key string, value []byte, ttl time.Duration) (bool, error) {
-	if err := checkOwner(owner); err != nil {
+	if err := CheckKey(owner); err != nil {
 		return false, err
 	}
 	return m.add(ctx, ownerID(owner), key, value, ttl)
@@ -229,7 +229,7 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 	if err := m.ready(ctx); err != nil {
 		return err
 	}
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return err
 	}
 	s := m.shardOf(key)
@@ -276,7 +276,7 @@ func (m *Memory) keysFor(ctx context.Context, owner string) (keys []string, id s
 	if err := m.ready(ctx); err != nil {
 		return nil, "", err
 	}
-	if err := checkOwner(owner); err != nil {
+	if err := CheckKey(owner); err != nil {
 		return nil, "", err
 	}
 	id = ownerID(owner)
@@ -294,16 +294,7 @@ func (m *Memory) readyToWrite(ctx context.Context, key string, value []byte, ttl
 	if err := m.ready(ctx); err != nil {
 		return err
 	}
-	if err := checkKey(key); err != nil {
-		return err
-	}
-	if len(value) > MaxValueLen {
-		return errValueLen
-	}
-	if ttl <= 0 {
-		return errTTL
-	}
-	return nil
+	return CheckEntry(key, value, ttl)
 }
 
 // reserve counts one more entry, unless there is no room for it.
@@ -317,40 +308,6 @@ func (m *Memory) reserve() error {
 	default:
 	}
 	return ErrFull
-}
-
-var (
-	errKey      = errors.New("wxlogin/store: key must be 1 to 128 bytes of 0-9, a-z and colons")
-	errOwner    = errors.New("wxlogin/store: owner must be 1 to 128 bytes of 0-9, a-z and colons")
-	errValueLen = errors.New("wxlogin/store: value is longer than 16 KiB")
-	errTTL      = errors.New("wxlogin/store: time to live must be positive")
-)
-
-func checkKey(key string) error {
-	if !wellFormed(key) {
-		return errKey
-	}
-	return nil
-}
-
-func checkOwner(owner string) error {
-	if !wellFormed(owner) {
-		return errOwner
-	}
-	return nil
-}
-
-func wellFormed(key string) bool {
-	if len(key) == 0 || len(key) > MaxKeyLen {
-		return false
-	}
-	for i := range len(key) {
-		// '0' to '9' and ':' are neighbours.
-		if c := key[i]; (c < '0' || c > ':') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return true
 }
 
 // sweepUntilClosed is the body of the sweeper.

@@ -257,7 +257,7 @@ func TestMalformedArgumentsAreErrorsAndNotAnAbsence(t *testing.T) {
 			ttl  time.Duration
 			want error
 		}{
-			"a value that is too long": {MaxValueLen + 1, time.Hour, errValueLen}, "no time to live": {1, 0, errTTL}, "a negative time to live": {1, -1, errTTL},
+			"a value that is too long": {MaxValueLen + 1, time.Hour, errValue}, "no time to live": {1, 0, errTTL}, "a negative time to live": {1, -1, errTTL},
 		} {
 			value := make([]byte, c.size)
 			_, add := m.Add(ctx, "k", value, c.ttl)
@@ -284,7 +284,7 @@ func FuzzKeysAreCheckedByTheirAlphabet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		want := key != "" && len(key) <= MaxKeyLen && strings.Trim(key, "0123456789abcdefghijklmnopqrstuvwxyz:") == "" &&
 			strings.IndexFunc(key, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefghijklmnopqrstuvwxyz:", r) }) < 0
-		if got := checkKey(key) == nil; got != want {
+		if got := CheckKey(key) == nil; got != want {
 			t.Fatalf("key %q is well-formed: got %v, want %v", key, got, want)
 		}
 		if !want || len(value) > MaxValueLen {

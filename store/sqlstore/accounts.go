@@ -14,7 +14,7 @@ const ownerBatch = 1000
 // AddFor implements [store.AccountStore]. The owner is a column of the entry's own
 // row, so there is no second write.
 func (s *Store) AddFor(ctx context.Context, owner, key string, value []byte, ttl time.Duration) (bool, error) {
-	c, err := s.begin(ctx, "add for owner", errors.Join(checkOwner(owner), checkEntry(key, value, ttl)))
+	c, err := s.begin(ctx, "add for owner", errors.Join(store.CheckKey(owner), store.CheckEntry(key, value, ttl)))
 	if err != nil {
 		return false, err
 	}
@@ -25,7 +25,7 @@ func (s *Store) AddFor(ctx context.Context, owner, key string, value []byte, ttl
 
 // ListFor implements [store.AccountStore]. It reads all entries in one statement.
 func (s *Store) ListFor(ctx context.Context, owner string) ([]store.Entry, error) {
-	c, err := s.begin(ctx, "list for owner", checkOwner(owner))
+	c, err := s.begin(ctx, "list for owner", store.CheckKey(owner))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (c *call) list(p *params) ([]store.Entry, error) {
 // in one statement, and one batch after the other; the call timeout holds for each.
 // After an error some entries may be deleted and others not.
 func (s *Store) DeleteFor(ctx context.Context, owner string) error {
-	wrong := checkOwner(owner)
+	wrong := store.CheckKey(owner)
 	for p := (&params{owner: owner, limit: ownerBatch - 1}); ; p.after = p.upTo {
 		c, err := s.begin(ctx, "delete for owner", wrong)
 		if err != nil {

@@ -121,8 +121,8 @@ func FuzzKeys(f *testing.F) {
 	}
 	well := regexp.MustCompile(fmt.Sprintf(`\A[0-9a-z:]{1,%d}\z`, store.MaxKeyLen))
 	f.Fuzz(func(t *testing.T, key string) {
-		if got, want := wellFormed(key), well.MatchString(key); got != want {
-			t.Errorf("wellFormed(%q) = %v, want %v", key, got, want)
+		if got, want := store.CheckKey(key) == nil, well.MatchString(key); got != want {
+			t.Errorf("CheckKey(%q) is nil: %v, want %v", key, got, want)
 		}
 	})
 }

@@ -107,7 +107,7 @@ func (s *Store) Close() error {
 
 // Get implements [store.Store].
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
-	c, err := s.begin(ctx, "get", checkKey(key))
+	c, err := s.begin(ctx, "get", store.CheckKey(key))
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 
 // Set implements [store.Store].
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	c, err := s.begin(ctx, "set", checkEntry(key, value, ttl))
+	c, err := s.begin(ctx, "set", store.CheckEntry(key, value, ttl))
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 
 // Add implements [store.Store].
 func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	c, err := s.begin(ctx, "add", checkEntry(key, value, ttl))
+	c, err := s.begin(ctx, "add", store.CheckEntry(key, value, ttl))
 	if err != nil {
 		return false, err
 	}
@@ -143,7 +143,7 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 
 // Swap implements [store.Store].
 func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.Duration) (bool, error) {
-	c, err := s.begin(ctx, "swap", checkEntry(key, new, ttl))
+	c, err := s.begin(ctx, "swap", store.CheckEntry(key, new, ttl))
 	if err != nil {
 		return false, err
 	}
@@ -154,7 +154,7 @@ func (s *Store) Swap(ctx context.Context, key string, old, new []byte, ttl time.
 
 // Delete implements [store.Store].
 func (s *Store) Delete(ctx context.Context, key string) error {
-	c, err := s.begin(ctx, "delete", checkKey(key))
+	c, err := s.begin(ctx, "delete", store.CheckKey(key))
 	if err != nil {
 		return err
 	}
