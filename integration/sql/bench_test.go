@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ginwx/wxlogin/integration/engine"
-	"github.com/ginwx/wxlogin/integration/testapp"
 	"github.com/ginwx/wxlogin/store"
 	"github.com/ginwx/wxlogin/store/sqlstore"
 )
@@ -114,39 +113,4 @@ func inParallel(b *testing.B, callers, n int, do func(ctx context.Context, i int
 		})
 	}
 	all.Wait()
-}
-
-// BenchmarkAuthenticate measures what a request pays for its token.
-func BenchmarkAuthenticate(b *testing.B) {
-	stores := map[string]func(b *testing.B) store.Store{
-		"memory": func(b *testing.B) store.Store {
-			s := store.NewMemory()
-			b.Cleanup(func() { s.Close() })
-			return s
-		},
-		"PostgreSQL": func(b *testing.B) store.Store {
-			return database{sqlstore.PostgreSQL, "pgx", engine.StartPostgres(b).DSN()}.store(b)
-		},
-		"MariaDB": func(b *testing.B) store.Store {
-			return database{sqlstore.MySQL, "mysql", engine.StartMariaDB(b).DSN("interpolateParams=true")}.store(b)
-		},
-		"SQLite": func(b *testing.B) store.Store { return sqliteIn(b.TempDir(), walDSN).store(b) },
-	}
-	for name, start := range stores {
-		b.Run(name, func(b *testing.B) {
-			auth := testapp.New(b, start(b))
-			token := testapp.Login(b, auth, "user")
-			for _, callers := range []int{1, 8} {
-				b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-					b.ReportAllocs()
-					b.ResetTimer()
-					inParallel(b, callers, b.N, func(ctx context.Context, _ int) error {
-						_, err := auth.Authenticate(ctx, token)
-						return err
-					})
-					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
-				})
-			}
-		})
-	}
 }
