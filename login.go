@@ -54,7 +54,8 @@ type LoginEvent struct {
 	Fields    Fields // the request's other fields, unverified user input
 
 	// UserID, set by OnLogin, is the application's own id of the user, at most
-	// 128 bytes. Sessions of one UserID belong together, across apps.
+	// 128 bytes. Sessions of one UserID belong together, across apps. Where it is
+	// another one than at the user's last login, the sessions from before end.
 	UserID string
 	// Data, set by OnLogin, is kept with the session as JSON of at most 4 KiB and
 	// comes back in Identity.Data.
