@@ -183,7 +183,7 @@ func BenchmarkSweepPause(b *testing.B) {
 		if n := m.Len(); n > sessions/2+len(during) {
 			b.Fatalf("Len after the sweep: got %d, want half of %d and the logins meanwhile", n, sessions)
 		}
-		without := longestCalls(b, m, 1, func() { time.Sleep(swept) })
+		without := longestCalls(b, m, 1, func() { <-time.After(swept) })
 		slices.Sort(held)
 		slices.Sort(worked)
 		report(b, "max-cpu-pause-µs", worked[len(worked)-1])

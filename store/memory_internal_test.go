@@ -97,9 +97,9 @@ func TestRandomCallsKeepEntriesAndIndexInStep(t *testing.T) {
 			}
 			wg.Wait()
 			consistent(t, m)
-			time.Sleep(time.Duration(round) * time.Millisecond)
+			<-time.After(time.Duration(round) * time.Millisecond)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		consistent(t, m)
 		if m.Len() != 0 {
@@ -151,7 +151,7 @@ func TestExpiryIsExactForEveryMethod(t *testing.T) {
 					if done, err := m.AddFor(t.Context(), "o", "k", nil, ttl); !done || err != nil {
 						t.Fatalf("AddFor: got (%v, %v), want (true, <nil>)", done, err)
 					}
-					time.Sleep(when)
+					<-time.After(when)
 					if got := alive(t.Context(), m); got != want {
 						t.Errorf("alive: got %v, want %v", got, want)
 					}
@@ -172,15 +172,15 @@ func TestTimesToLiveAtTheEdges(t *testing.T) {
 				t.Errorf("Get of %s: error %v, want none", name, err)
 			}
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		if _, err := m.Get(t.Context(), "tiny"); err != ErrNotFound {
 			t.Errorf("Get of tiny after a millisecond: error %v, want ErrNotFound", err)
 		}
-		time.Sleep(50 * 365 * 24 * time.Hour)
+		<-time.After(50 * 365 * 24 * time.Hour)
 		if _, err := m.Get(t.Context(), "huge"); err != nil {
 			t.Errorf("Get of huge after 50 years: error %v, want none", err)
 		}
-		time.Sleep(51 * 365 * 24 * time.Hour)
+		<-time.After(51 * 365 * 24 * time.Hour)
 		if _, err := m.Get(t.Context(), "huge"); err != ErrNotFound {
 			t.Errorf("Get of huge after 101 years: error %v, want ErrNotFound", err)
 		}
@@ -199,17 +199,17 @@ func TestTheSweepFreesWhatExpiredAndKeepsTheRest(t *testing.T) {
 				t.Fatalf("AddFor: got (%v, %v), want (true, <nil>)", done, err)
 			}
 		}
-		time.Sleep(DefaultSweepInterval - 1)
+		<-time.After(DefaultSweepInterval - 1)
 		if m.Len() != 3000 {
 			t.Errorf("Len before the first sweep: got %d, want 3000", m.Len())
 		}
-		time.Sleep(time.Nanosecond)
+		<-time.After(time.Nanosecond)
 		synctest.Wait()
 		if m.Len() != 1000 {
 			t.Errorf("Len after the first sweep: got %d, want 1000", m.Len())
 		}
 		consistent(t, m)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if m.Len() != 0 {
 			t.Errorf("Len after the last sweep: got %d, want 0", m.Len())
