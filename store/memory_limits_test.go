@@ -63,7 +63,7 @@ func TestAnExpiredKeyCanBeTakenAgainInAFullStore(t *testing.T) {
 			if done, err := m.Add(t.Context(), "k", nil, time.Second); !done || err != nil {
 				t.Fatalf("Add: got (%v, %v), want (true, <nil>)", done, err)
 			}
-			time.Sleep(2 * time.Second)
+			<-time.After(2 * time.Second)
 		}
 	})
 }
@@ -81,15 +81,15 @@ func TestAFullStoreSweepsEarlyAndNotAllTheTime(t *testing.T) {
 		if err := m.Set(t.Context(), "a", nil, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		refused("b") // asks for the sweep
 		if err := m.Set(t.Context(), "b", nil, time.Millisecond); err != nil {
 			t.Errorf("Set after the early sweep: error %v, want none", err)
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		refused("c")
 		refused("c") // less than a second since the last sweep
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		refused("c")
 		if err := m.Set(t.Context(), "c", nil, time.Millisecond); err != nil {
 			t.Errorf("Set after the next early sweep: error %v, want none", err)
@@ -231,7 +231,7 @@ func TestSetKeepsTheOwnerOfALiveEntryAlone(t *testing.T) {
 			t.Errorf("ListFor after Set: got (%v, %v), want the new value", list, err)
 		}
 		consistent(t, m)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if err := m.Set(ctx, "k", []byte("3"), time.Hour); err != nil {
 			t.Fatal(err)
 		}

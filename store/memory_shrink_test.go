@@ -121,7 +121,7 @@ func TestShrinkingLosesNothingThatWaitsForTheSweep(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		for i := range many {
 			if i%8 > 1 {
 				if err := m.Delete(ctx, fmt.Sprint("k", i)); err != nil {
@@ -133,7 +133,7 @@ func TestShrinkingLosesNothingThatWaitsForTheSweep(t *testing.T) {
 			t.Fatalf("peak: got %d, want the map to have been rebuilt", peak)
 		}
 		consistent(t, m)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if m.Len() != many/8 {
 			t.Errorf("Len after the sweep: got %d, want %d", m.Len(), many/8)

@@ -91,7 +91,7 @@ func TestTheSweeperWorksAboutEveryMinute(t *testing.T) {
 			return answer{affected: 1}
 		}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		sleep := func(d time.Duration) {
-			time.Sleep(d) // in a bubble
+			<-time.After(d) // in a bubble
 			synctest.Wait()
 		}
 		if sleep(53 * time.Second); f.count() != 0 {
@@ -125,11 +125,11 @@ func TestCloseStopsASweepAndWaitsForIt(t *testing.T) {
 		var ended atomic.Bool
 		s, f := sweeping(t, func(ctx context.Context, _ string, _ []driver.NamedValue) answer {
 			<-ctx.Done()
-			time.Sleep(time.Second) // a driver that is slow to give up
+			<-time.After(time.Second) // a driver that is slow to give up
 			ended.Store(true)
 			return answer{err: ctx.Err()}
 		}, WithSweepInterval(time.Second), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if f.count() != 1 {
 			t.Fatalf("%d sweeps are under way, want 1", f.count())

@@ -170,7 +170,7 @@ func TestRunUsesTheHookForTime(t *testing.T) {
 		c := ruleNamed(t, "get after expiry is ErrNotFound")
 		err := c.try(newFlawed(""), config{timeout: DefaultTimeout, advance: func(d time.Duration) {
 			advanced += d
-			time.Sleep(d)
+			<-time.After(d)
 		}})
 		if err != nil || advanced < soon {
 			t.Errorf("got error %v after the clock was advanced by %v, want none and at least %v", err, advanced, soon)
