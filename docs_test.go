@@ -94,7 +94,7 @@ func pages(t *testing.T) (names []string) {
 // What compiles is enough for these.
 var _ = []any{
 	docsUserData, docsOpenUserData, docsPhone, docsPhoneAtLogin, docsSessionKeys, docsTokenService, docsMultiTerminal,
-	docsMountPoints, docsApps, forget, docsWebView, docsCloudHosting, docsRedis, docsSQL,
+	docsMountPoints, docsApps, forget, docsWebView, docsCloudHosting, docsRedis, docsLocalCache, docsSQL,
 }
 
 // docsUsers stands for what an application has of its own.

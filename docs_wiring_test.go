@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/redis/rueidis"
@@ -219,4 +220,17 @@ func TestTheProviderOfThePageTellsItsErrorsApart(t *testing.T) {
 	if _, err := wxlogin.New(wxlogin.Config{Providers: []wxlogin.Provider{unset}}); !errors.Is(err, wxlogin.ErrMisconfigured) {
 		t.Errorf("a provider without a secret: got %v", err)
 	}
+}
+
+func docsLocalCache() store.Store {
+	cache := redisstore.NewLocalCache(10*time.Second, 100_000) // maxStaleness, sessions
+	client, err := rueidis.NewClient(cache.Listen(rueidis.ClientOption{
+		InitAddress:       []string{"10.0.0.1:6379"},
+		CacheSizeEachConn: 1 << 20, // the client's own copy is not needed
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	sessions := redisstore.New(client, redisstore.WithLocalCache(cache))
+	return sessions
 }

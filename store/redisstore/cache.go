@@ -1,90 +1,227 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
+	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/redis/rueidis"
 )
 
-// maxChanged bounds what a cache remembers, to some 15 MiB.
-const maxChanged = 100_000
+const (
+	cacheShards = 64
 
-// cache decides which reads the client's cache may answer.
+	// maxChanged bounds what a cache remembers of this process's own changes, to
+	// some 15 MiB.
+	maxChanged = 100_000
+)
+
+// LocalCache keeps sessions that were read from the server in this process's
+// memory; see the package documentation for what it buys and costs. It is for the
+// stores of one client, through which it hears of changes:
+//
+//	cache := redisstore.NewLocalCache(10*time.Second, 100_000)
+//	client, err := rueidis.NewClient(cache.Listen(rueidis.ClientOption{…}))
+//	…
+//	sessions := redisstore.New(client, redisstore.WithLocalCache(cache))
+//
+// It has no goroutine and nothing to close, and is safe for concurrent use. Make
+// one with [NewLocalCache]; the zero LocalCache is not usable.
 //
 // The server's message that an entry has changed may arrive after the answer to
 // whoever changed it, and over another connection. So that this process never
 // serves what it has just changed itself, reads of such a key go to the server
-// until whatever the client's cache may hold of it has expired.
-type cache struct {
+// until whatever the client may hold of it has expired.
+type LocalCache struct {
 	maxStaleness time.Duration
+	start        time.Time // times are counted from here
+	seed         maphash.Seed
+	shards       [cacheShards]cacheShard
 
+	listens atomic.Bool
+}
+
+type cacheShard struct {
 	mu       sync.RWMutex
-	rotated  time.Time           // when recent was begun
-	recent   map[string]struct{} // changed since then
-	former   map[string]struct{} // changed in the time before
-	allUntil time.Time           // until when every key counts as changed
+	sessions recent[cachedSession]
+	room     int // for how many sessions
+	changed  recent[time.Duration]
+	allUntil time.Duration // until when every key counts as changed
+	news     uint64        // counts what may have made a value that is being read an old one
+
+	_ [64]byte // shards are written by different cores
 }
 
-func newCache(maxStaleness time.Duration) *cache {
-	return &cache{maxStaleness: maxStaleness, recent: map[string]struct{}{}}
+// cachedSession is a value of the server, up to date until then unless the cache
+// hears otherwise.
+type cachedSession struct {
+	value string
+	until time.Duration
 }
 
-// changed reports whether key was changed here so recently that a cached answer
-// may be older.
-func (c *cache) changed(key string) bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	_, recently := c.recent[key]
-	_, formerly := c.former[key]
-	if !recently && !formerly && c.allUntil.IsZero() {
-		return false
+// drop is called with the lock held.
+func (s *cacheShard) drop(key string) {
+	s.news++
+	s.sessions.delete(key)
+}
+
+// NewLocalCache returns an empty cache for some maxSessions sessions, about 300
+// bytes each: past it, those that were read from the server longest ago make room.
+//
+// The server says when a session was changed or deleted, and a broken connection
+// clears the cache, so that a session which ended elsewhere is refused here after
+// the time that a message takes. maxStaleness bounds how long an old answer can
+// live where that fails, as on a network that is cut without a sign. One under a
+// millisecond panics, and so does a maxSessions that is not positive.
+func NewLocalCache(maxStaleness time.Duration, maxSessions int) *LocalCache {
+	if maxStaleness < time.Millisecond {
+		panic("wxlogin/redisstore: NewLocalCache: maxStaleness must be at least a millisecond")
 	}
-	now := time.Now()
-	age := now.Sub(c.rotated)
-	return recently && age < 2*c.maxStaleness || formerly && age < c.maxStaleness || now.Before(c.allUntil)
+	if maxSessions <= 0 {
+		panic("wxlogin/redisstore: NewLocalCache: maxSessions must be positive")
+	}
+	c := &LocalCache{maxStaleness: maxStaleness, start: time.Now(), seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		c.shards[i].room = (maxSessions + cacheShards - 1) / cacheShards
+	}
+	return c
 }
 
-// change remembers that keys are being changed, for maxStaleness at least.
-func (c *cache) change(keys ...string) {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if age := now.Sub(c.rotated); age >= c.maxStaleness {
-		c.former = c.recent
-		if age >= 2*c.maxStaleness {
-			c.former = nil
-		}
-		c.recent, c.rotated = map[string]struct{}{}, now
+// Listen returns option with an OnInvalidations by which the cache hears what the
+// server says, and which then calls the one that option had. The client of
+// the cache's stores must be made of it. With DisableCache nothing is ever cached. ClientTrackingOptions
+// decide what the server tells, and must be unset: others panic.
+func (c *LocalCache) Listen(option rueidis.ClientOption) rueidis.ClientOption {
+	if len(option.ClientTrackingOptions) > 0 {
+		panic("wxlogin/redisstore: Listen: ClientTrackingOptions must be unset")
 	}
-	for _, key := range keys {
-		if len(c.recent) >= maxChanged {
-			c.allUntil = now.Add(c.maxStaleness)
-			return
+	former := option.OnInvalidations
+	option.OnInvalidations = func(keys []rueidis.RedisMessage) {
+		c.invalidate(keys)
+		if former != nil {
+			former(keys)
 		}
-		c.recent[key] = struct{}{}
+	}
+	c.listens.Store(true)
+	return option
+}
+
+func (c *LocalCache) shardOf(key string) *cacheShard {
+	return &c.shards[maphash.String(c.seed, key)%cacheShards]
+}
+
+// get returns the value of a key if it is known.
+func (c *LocalCache) get(key string) (string, bool) {
+	s := c.shardOf(key)
+	s.mu.RLock()
+	e, ok := s.sessions.get(key)
+	s.mu.RUnlock()
+	if !ok || time.Since(c.start) >= e.until {
+		return "", false
+	}
+	return e.value, true
+}
+
+// begin is called before a key is read, and returns what fill needs. It reports
+// whether the client's own cache may answer: not if the key was changed here so
+// recently that such an answer may be older.
+func (c *LocalCache) begin(key string) (news uint64, mayCache bool) {
+	s := c.shardOf(key)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	until, _ := s.changed.get(key)
+	return s.news, max(until, s.allUntil) <= time.Since(c.start)
+}
+
+// fill keeps what was read of a key since begin, for left, unless there was news
+// meanwhile. The client's reader tells the news in the order in which the server
+// sent them, after it has dropped what it holds itself, so what was read between
+// two equal counts was not old.
+func (c *LocalCache) fill(key, value string, news uint64, left time.Duration) {
+	now := time.Since(c.start)
+	s := c.shardOf(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.news != news || left <= 0 {
+		return
+	}
+	s.sessions.turn(now, c.maxStaleness, s.room)
+	s.sessions.put(key, cachedSession{value, now + min(left, c.maxStaleness)})
+}
+
+// change remembers that a key is being changed here, for maxStaleness at least.
+func (c *LocalCache) change(key string) {
+	now := time.Since(c.start)
+	s := c.shardOf(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(key)
+	s.changed.turn(now, c.maxStaleness, 0)
+	if len(s.changed.young) < maxChanged/cacheShards {
+		s.changed.put(key, now+c.maxStaleness)
+	} else {
+		s.allUntil = now + c.maxStaleness
+	}
+}
+
+// invalidate drops what the server says was changed, or everything where keys is
+// nil, as when a connection is lost.
+func (c *LocalCache) invalidate(keys []rueidis.RedisMessage) {
+	if keys == nil {
+		for i := range c.shards {
+			s := &c.shards[i]
+			s.mu.Lock()
+			s.news++
+			s.sessions = recent[cachedSession]{}
+			s.mu.Unlock()
+		}
+		return
+	}
+	for i := range keys {
+		key, err := keys[i].ToString()
+		if err != nil {
+			continue // the server names keys, nothing else
+		}
+		s := c.shardOf(key)
+		s.mu.Lock()
+		s.drop(key)
+		s.mu.Unlock()
 	}
 }
 
 // changes tells the cache that this process begins to change the keys, and
-// returns what tells it that it has: a read in between may have filled the cache
-// with the old value once more.
+// returns what tells it that it has: a read in between may have filled the client's
+// cache with the old value once more.
 func (s *Store) changes(keys ...string) (done func()) {
 	if s.cache == nil {
 		return func() {}
 	}
-	s.cache.change(keys...)
-	return func() { s.cache.change(keys...) }
+	change := func() {
+		for _, key := range keys {
+			s.cache.change(s.prefix + key)
+		}
+	}
+	change()
+	return change
 }
 
-// cachedGet is a GET that the client's cache may answer. ctx is the caller's, which
-// the cache does not look at.
-func (s *Store) cachedGet(ctx context.Context, key string) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, failed("get", err)
+// getToCache is GET of the server, or of the client's own cache, and keeps the answer.
+func (s *Store) getToCache(ctx context.Context, key string) ([]byte, error) {
+	news, mayCache := s.cache.begin(key)
+	if !mayCache {
+		return s.get(ctx, key)
 	}
-	cmd := s.client.B().Get().Key(s.prefix + key).Cache()
-	value, err := valueOf(s.client.DoCache(ctx, cmd, s.cache.maxStaleness))
-	// The cache keeps the bytes, and the caller may change them.
-	return bytes.Clone(value), err
+	reply := s.client.DoCache(ctx, s.client.B().Get().Key(key).Cache(), s.cache.maxStaleness)
+	value, err := valueOf(reply)
+	if err != nil {
+		return nil, err
+	}
+	text := string(value)
+	if ends := reply.CachePXAT(); ends > 0 { // the server tells of changes
+		s.cache.fill(key, text, news, time.Until(time.UnixMilli(ends)))
+	}
+	// The client's cache keeps the bytes, and the caller may change them.
+	return []byte(text), nil
 }

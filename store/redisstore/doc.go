@@ -77,13 +77,21 @@
 // # The local cache
 //
 // [WithLocalCache] keeps sessions that were read in this process's memory, so that
-// the next request of the same session costs no round trip. It costs memory
-// (rueidis.ClientOption.CacheSizeEachConn, 128 MiB for each connection at most), a
-// table on the server, five commands instead of one where the session is not there
-// yet, and certainty: a session that ended on another instance is served here until
-// the server's message arrives, which is a round trip or less while all is well. Its
-// bound is maxStaleness: a client that neither hears the message nor sees its
-// connection break cannot know better. While the server is down, the cache is
-// cleared with the connection and requests are answered 503 as without it.
-// What this process changes itself it sees at once.
+// the next request of the same session costs no round trip:
+//
+//	cache := redisstore.NewLocalCache(10*time.Second, 100_000)
+//	client, err := rueidis.NewClient(cache.Listen(rueidis.ClientOption{InitAddress: …}))
+//	…
+//	sessions := redisstore.New(client, redisstore.WithLocalCache(cache))
+//
+// It costs memory, about 300 bytes a session, and as much again in the client, which
+// keeps a copy (rueidis.ClientOption.CacheSizeEachConn, 128 MiB for each connection
+// at most; a megabyte is enough, the local cache does not need the copy). It costs a
+// table on the server, and five commands instead of one where the session is not
+// there yet. And it costs certainty: a session that ended on another instance is
+// served here until the server's message arrives, which is a round trip or less
+// while all is well. Its bound is maxStaleness: a client that neither hears the
+// message nor sees its connection break cannot know better. While the server is
+// down, the cache is cleared with the connection and requests are answered 503 as
+// without it. What this process changes itself it sees at once.
 package redisstore

@@ -75,11 +75,27 @@ func ExampleWithSingleKeyCommands() {
 	}
 }
 
+// A logout elsewhere is seen at once while all is well, and within ten seconds on a
+// network that is cut without a sign.
+func ExampleNewLocalCache() {
+	cache := redisstore.NewLocalCache(10*time.Second, 100_000)
+	option := rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}, CacheSizeEachConn: 1 << 20}
+	if client, err := rueidis.NewClient(cache.Listen(option)); err == nil {
+		defer client.Close()
+		_ = redisstore.New(client, redisstore.WithLocalCache(cache))
+	}
+}
+
+func ExampleLocalCache_Listen() {
+	cache := redisstore.NewLocalCache(10*time.Second, 100_000)
+	option := cache.Listen(rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}})
+	option.OnInvalidations(nil) // the client's business
+}
+
 func ExampleWithLocalCache() {
-	var client rueidis.Client
-	if client != nil {
-		// A logout elsewhere is seen at once while all is well, and within ten
-		// seconds on a network that is cut without a sign.
-		_ = redisstore.New(client, redisstore.WithLocalCache(10*time.Second))
+	cache := redisstore.NewLocalCache(time.Second, 1000)
+	if client, err := rueidis.NewClient(cache.Listen(rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}})); err == nil {
+		defer client.Close()
+		_ = redisstore.New(client, redisstore.WithLocalCache(cache), redisstore.WithPrefix("staging:wxlogin:"))
 	}
 }

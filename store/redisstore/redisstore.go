@@ -30,7 +30,7 @@ type Store struct {
 	prefix  string
 	timeout time.Duration
 	oneKey  bool // no command may touch two keys
-	cache   *cache
+	cache   *LocalCache
 }
 
 var _ store.AccountStore = (*Store)(nil)
@@ -67,24 +67,18 @@ func WithSingleKeyCommands() Option {
 	return func(s *Store) { s.oneKey = true }
 }
 
-// WithLocalCache answers reads of sessions from this process's memory, by
-// rueidis's client-side caching. It is off by default; see the package
-// documentation for what it buys and costs.
-//
-// The server tells the client when a session was changed or deleted, and a broken
-// connection clears the cache, so that a session which ended elsewhere is refused
-// here after the time that a message takes. maxStaleness bounds how long an old
-// answer can live where that fails, as on a network that is cut without a sign. A
-// maxStaleness under a millisecond panics.
-func WithLocalCache(maxStaleness time.Duration) Option {
-	if maxStaleness < time.Millisecond {
-		panic("wxlogin/redisstore: WithLocalCache: maxStaleness must be at least a millisecond")
+// WithLocalCache answers reads of sessions from c where it can. It is off by
+// default; see the package documentation for what it buys and costs.
+func WithLocalCache(c *LocalCache) Option {
+	if c == nil {
+		panic("wxlogin/redisstore: WithLocalCache: c is nil")
 	}
-	return func(s *Store) { s.cache = newCache(maxStaleness) }
+	return func(s *Store) { s.cache = c }
 }
 
 // New returns a store on client, which stays the caller's to close. It sends
-// nothing: a server that is down shows at the first call. A nil client panics.
+// nothing: a server that is down shows at the first call. A nil client panics, and
+// so does a local cache without [LocalCache.Listen].
 func New(client rueidis.Client, opts ...Option) *Store {
 	if client == nil {
 		panic("wxlogin/redisstore: New: client is nil")
@@ -98,31 +92,41 @@ func New(client rueidis.Client, opts ...Option) *Store {
 	for _, opt := range opts {
 		opt(s)
 	}
+	if s.cache != nil && !s.cache.listens.Load() {
+		panic("wxlogin/redisstore: New: the client was not made with the Listen of its local cache")
+	}
 	return s
 }
 
 // Get implements [store.Store].
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, failed("get", err) // the client's cache would not look
+		return nil, failed("get", err) // no cache would look
+	}
+	isSession := strings.HasPrefix(key, sessionPrefix)
+	isCached := isSession && s.cache != nil
+	key = s.prefix + key
+	if isCached {
+		if value, ok := s.cache.get(key); ok {
+			return []byte(value), nil
+		}
 	}
 	limited := s.limit(ctx)
 	defer limited.release()
-	ctx = limited
-	isSession := strings.HasPrefix(key, sessionPrefix)
-	var (
-		value []byte
-		err   error
-	)
-	if isSession && s.cache != nil && !s.cache.changed(key) {
-		value, err = s.cachedGet(ctx, key)
-	} else {
-		value, err = valueOf(s.client.Do(ctx, s.client.B().Get().Key(s.prefix+key).Build()))
+	get := s.get
+	if isCached {
+		get = s.getToCache
 	}
+	value, err := get(limited, key)
 	if isSession && errors.Is(err, store.ErrNotFound) {
-		return valueOf(readScript.Exec(ctx, s.client, []string{s.prefix + key}, nil))
+		return valueOf(readScript.Exec(limited, s.client, []string{key}, nil))
 	}
 	return value, err
+}
+
+// get is GET of the server.
+func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
+	return valueOf(s.client.Do(ctx, s.client.B().Get().Key(key).Build()))
 }
 
 // sessionPrefix is of the keys that are read on every request, and whose absence

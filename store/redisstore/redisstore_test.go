@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/ginwx/wxlogin/store"
 )
 
@@ -202,8 +204,17 @@ func TestWrongOptionsPanicAtOnce(t *testing.T) {
 		"long prefix":          func() { WithPrefix(strings.Repeat("x", 65)) },
 		"no call timeout":      func() { WithCallTimeout(0) },
 		"negative timeout":     func() { WithCallTimeout(-1) },
-		"no staleness":         func() { WithLocalCache(0) },
-		"too little staleness": func() { WithLocalCache(time.Microsecond) },
+		"no cache":             func() { WithLocalCache(nil) },
+		"no staleness":         func() { NewLocalCache(0, 1) },
+		"too little staleness": func() { NewLocalCache(time.Microsecond, 1) },
+		"no room":              func() { NewLocalCache(time.Minute, 0) },
+		"a cache that does not listen": func() {
+			client, _ := connect(t, rueidis.ClientOption{}, always(""))
+			New(client, WithLocalCache(NewLocalCache(time.Minute, 1)))
+		},
+		"a client that is told of other changes": func() {
+			NewLocalCache(time.Minute, 1).Listen(rueidis.ClientOption{ClientTrackingOptions: []string{"BCAST"}})
+		},
 	} {
 		func() {
 			defer func() {

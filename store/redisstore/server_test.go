@@ -27,15 +27,21 @@ type script struct {
 // connection's first ones by answer.
 func newScripted(t *testing.T, answer func(command []string) string, opts ...Option) (*Store, *script) {
 	t.Helper()
+	client, server := connect(t, rueidis.ClientOption{DisableCache: true}, answer)
+	return New(client, opts...), server
+}
+
+// connect returns a client of such a server.
+func connect(t *testing.T, option rueidis.ClientOption, answer func(command []string) string) (rueidis.Client, *script) {
+	t.Helper()
 	s := &script{answer: answer}
-	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{"server:6379"}, ForceSingleClient: true, DisableCache: true,
-		DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
-			here, there := net.Pipe()
-			s.running.Go(func() { s.serve(there) })
-			return here, nil
-		},
-	})
+	option.InitAddress, option.ForceSingleClient = []string{"server:6379"}, true
+	option.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+		here, there := net.Pipe()
+		s.running.Go(func() { s.serve(there) })
+		return here, nil
+	}
+	client, err := rueidis.NewClient(option)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +49,7 @@ func newScripted(t *testing.T, answer func(command []string) string, opts ...Opt
 		client.Close()
 		s.running.Wait()
 	})
-	return New(client, opts...), s
+	return client, s
 }
 
 func (s *script) serve(conn net.Conn) {
