@@ -33,7 +33,7 @@ func set(t *testing.T, s *redisstore.Store, key, value string) {
 }
 
 func TestTheCacheAnswersReadsOfSessionsAlone(t *testing.T) {
-	c := newCounted(t, redisstore.WithLocalCache(time.Minute))
+	c := newCountedCached(t, time.Minute)
 	elsewhere := redisstore.New(connectTo(t, c.server))
 	for key, want := range map[string]int64{"session:a": 0, "revoked:a": 1, "subject:a": 1, "account:a": 1, "sessions": 1} {
 		set(t, elsewhere, key, "v")
@@ -58,7 +58,7 @@ func TestTheCacheAnswersReadsOfSessionsAlone(t *testing.T) {
 }
 
 func TestACachedSessionIsNotReadWithAContextThatIsDone(t *testing.T) {
-	c := newCounted(t, redisstore.WithLocalCache(time.Minute))
+	c := newCountedCached(t, time.Minute)
 	set(t, redisstore.New(connectTo(t, c.server)), "session:a", "v")
 	get(t, c.Store, "session:a", "v")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -70,7 +70,7 @@ func TestACachedSessionIsNotReadWithAContextThatIsDone(t *testing.T) {
 
 func TestACachedSessionThatEndsElsewhereIsGone(t *testing.T) {
 	server := engine.StartRedis(t)
-	here := redisstore.New(connectTo(t, server), redisstore.WithLocalCache(time.Hour))
+	here := cachedStore(t, server, time.Hour)
 	elsewhere := redisstore.New(connectTo(t, server))
 	ctx := context.Background()
 	for name, end := range map[string]func() error{
@@ -101,7 +101,7 @@ func TestACachedSessionThatEndsElsewhereIsGone(t *testing.T) {
 
 func TestAnExpiredSessionIsNotCachedOn(t *testing.T) {
 	server := engine.StartRedis(t)
-	here := redisstore.New(connectTo(t, server), redisstore.WithLocalCache(time.Hour))
+	here := cachedStore(t, server, time.Hour)
 	ctx := context.Background()
 	const ttl = 300 * time.Millisecond
 	begin := time.Now()
@@ -129,7 +129,7 @@ func TestAnExpiredSessionIsNotCachedOn(t *testing.T) {
 // server's message may not have arrived, while others read.
 func TestWhatAProcessChangesItselfItSeesAtOnce(t *testing.T) {
 	server := engine.StartRedis(t)
-	s := redisstore.New(connectTo(t, server), redisstore.WithLocalCache(time.Hour))
+	s := cachedStore(t, server, time.Hour)
 	elsewhere := redisstore.New(connectTo(t, server))
 	ctx := context.Background()
 	for n := range 500 {
@@ -166,7 +166,7 @@ func TestWhatAProcessChangesItselfItSeesAtOnce(t *testing.T) {
 
 func TestAnAccountThatIsRevokedHereIsGoneHereAtOnce(t *testing.T) {
 	server := engine.StartRedis(t)
-	s := redisstore.New(connectTo(t, server), redisstore.WithLocalCache(time.Hour))
+	s := cachedStore(t, server, time.Hour)
 	elsewhere := redisstore.New(connectTo(t, server))
 	ctx := context.Background()
 	for n := range 300 {
@@ -189,7 +189,8 @@ func TestABrokenConnectionClearsTheCache(t *testing.T) {
 	server := engine.StartRedis(t)
 	proxy := faultproxy.Start(t, engine.Addr(engine.FreePort(t)), server.Addr())
 	elsewhere := redisstore.New(connectTo(t, server))
-	here := redisstore.New(connect(t, quick(proxy.Addr())), redisstore.WithLocalCache(time.Hour), redisstore.WithCallTimeout(callTimeout))
+	client, cached := connectCached(t, quick(proxy.Addr()), time.Hour)
+	here := redisstore.New(client, cached, redisstore.WithCallTimeout(callTimeout))
 	ctx := context.Background()
 	set(t, elsewhere, "session:a", "v")
 	get(t, here, "session:a", "v")
@@ -232,8 +233,8 @@ func TestStalenessIsBoundedOnASilentNetwork(t *testing.T) {
 	server := engine.StartRedis(t)
 	proxy := faultproxy.Start(t, engine.Addr(engine.FreePort(t)), server.Addr())
 	elsewhere := redisstore.New(connectTo(t, server))
-	here := redisstore.New(connect(t, rueidis.ClientOption{InitAddress: []string{proxy.Addr()}}),
-		redisstore.WithLocalCache(maxStaleness), redisstore.WithCallTimeout(callTimeout))
+	client, cached := connectCached(t, rueidis.ClientOption{InitAddress: []string{proxy.Addr()}}, maxStaleness)
+	here := redisstore.New(client, cached, redisstore.WithCallTimeout(callTimeout))
 	set(t, elsewhere, "session:a", "v")
 	get(t, here, "session:a", "v")
 	proxy.Set(faultproxy.Fault{Hang: true})

@@ -14,37 +14,43 @@ import (
 
 func TestRedisKeepsTheContract(t *testing.T) {
 	type run = func(*testing.T, rueidis.Client, ...redisstore.Option)
-	cached := []redisstore.Option{redisstore.WithLocalCache(time.Minute)}
 	for name, test := range map[string]struct {
 		run    run
 		client rueidis.ClientOption
 		store  []redisstore.Option
+		cache  time.Duration
 	}{
 		"with the defaults":                               {run: conformance},
 		"with the keys of sessions":                       {run: sessionConformance},
 		"with single-key commands":                        {run: sessionConformance, store: []redisstore.Option{redisstore.WithSingleKeyCommands()}},
-		"with a local cache":                              {run: sessionConformance, store: cached},
-		"with a short local cache":                        {run: sessionConformance, store: []redisstore.Option{redisstore.WithLocalCache(20 * time.Millisecond)}},
+		"with a local cache":                              {run: sessionConformance, cache: time.Minute},
+		"with a short local cache":                        {run: sessionConformance, cache: 20 * time.Millisecond},
+		"with a local cache and no memory in the client":  {run: sessionConformance, client: rueidis.ClientOption{CacheSizeEachConn: 1}, cache: time.Minute},
 		"without client tracking or RESP3":                {run: conformance, client: rueidis.ClientOption{DisableCache: true, AlwaysRESP2: true}},
-		"with a local cache that the client has disabled": {run: sessionConformance, client: rueidis.ClientOption{DisableCache: true}, store: cached},
+		"with a local cache that the client has disabled": {run: sessionConformance, client: rueidis.ClientOption{DisableCache: true}, cache: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := engine.StartRedis(t)
 			test.client.InitAddress = []string{server.Addr()}
-			test.run(t, connect(t, test.client), test.store...)
+			client, cached := connectCached(t, test.client, test.cache)
+			test.run(t, client, append(test.store, cached)...)
 		})
 	}
 }
 
 func TestRedisClusterKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	client := connectTo(t, engine.StartCluster(t, 3, 0)...)
+	nodes := engine.StartCluster(t, 3, 0)
+	client := connectTo(t, nodes...)
 	if client.Mode() != rueidis.ClientModeCluster {
 		t.Fatalf("the client is in mode %q, want cluster", client.Mode())
 	}
 	t.Run("with the defaults", func(t *testing.T) { conformance(t, client) })
-	t.Run("with a local cache", func(t *testing.T) { sessionConformance(t, client, redisstore.WithLocalCache(time.Minute)) })
+	t.Run("with a local cache", func(t *testing.T) {
+		client, cached := connectCached(t, rueidis.ClientOption{InitAddress: []string{nodes[0].Addr()}}, time.Minute)
+		sessionConformance(t, client, cached)
+	})
 }
 
 func TestRedisSentinelKeepsTheContract(t *testing.T) {

@@ -43,7 +43,8 @@ func parse(name string) (rueidis.ClientOption, []redisstore.Option) {
 		option.Sentinel.Dialer.Timeout = time.Second
 		option.Sentinel.TopologyRefreshInterval = 2 * time.Second
 	case "cached":
-		opts = append(opts, redisstore.WithLocalCache(time.Minute))
+		cache := redisstore.NewLocalCache(time.Minute, 10_000)
+		option, opts = cache.Listen(option), append(opts, redisstore.WithLocalCache(cache))
 	}
 	return option, opts
 }

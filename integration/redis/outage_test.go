@@ -207,13 +207,10 @@ func TestAServerThatMayNotKnowCannotSayThatASessionIsGone(t *testing.T) {
 		"replica":               {"REPLICAOF", "127.0.0.1", "1"},
 		"primary that is alone": {"CONFIG", "SET", "min-replicas-to-write", "1"},
 	} {
-		for cached, opts := range map[string][]redisstore.Option{
-			"without a local cache": nil,
-			"with a local cache":    {redisstore.WithLocalCache(time.Minute)},
-		} {
+		for cached, maxStaleness := range map[string]time.Duration{"without a local cache": 0, "with a local cache": time.Minute} {
 			t.Run(name+" "+cached, func(t *testing.T) {
 				server := engine.StartRedis(t)
-				s := redisstore.New(connectTo(t, server), opts...)
+				s := cachedStore(t, server, maxStaleness)
 				server.Must(t, setting...)
 				ctx := context.Background()
 				for verb, call := range map[string]func() error{

@@ -35,6 +35,24 @@ func connectTo(t testing.TB, servers ...*engine.Redis) rueidis.Client {
 	return connect(t, option)
 }
 
+// connectCached connects for stores with a local cache, or without one where
+// maxStaleness is 0.
+func connectCached(t testing.TB, option rueidis.ClientOption, maxStaleness time.Duration) (rueidis.Client, redisstore.Option) {
+	t.Helper()
+	if maxStaleness == 0 {
+		return connect(t, option), func(*redisstore.Store) {}
+	}
+	cache := redisstore.NewLocalCache(maxStaleness, 10_000)
+	return connect(t, cache.Listen(option)), redisstore.WithLocalCache(cache)
+}
+
+// cachedStore is a store with a local cache, or without one where maxStaleness is 0.
+func cachedStore(t testing.TB, server *engine.Redis, maxStaleness time.Duration) *redisstore.Store {
+	t.Helper()
+	client, cached := connectCached(t, rueidis.ClientOption{InitAddress: []string{server.Addr()}}, maxStaleness)
+	return redisstore.New(client, cached)
+}
+
 // conformance runs the suite with one client, and then looks at what is left.
 func conformance(t *testing.T, client rueidis.Client, opts ...redisstore.Option) {
 	t.Helper()

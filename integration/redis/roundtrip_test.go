@@ -28,11 +28,18 @@ type counted struct {
 
 func newCounted(t *testing.T, opts ...redisstore.Option) *counted {
 	t.Helper()
+	return newCountedCached(t, 0, opts...)
+}
+
+// newCountedCached is newCounted with a local cache.
+func newCountedCached(t *testing.T, maxStaleness time.Duration, opts ...redisstore.Option) *counted {
+	t.Helper()
 	c := &counted{server: engine.StartRedis(t)}
 	c.proxy = faultproxy.Start(t, engine.Addr(engine.FreePort(t)), c.server.Addr())
 	option := rueidis.ClientOption{InitAddress: []string{c.proxy.Addr()}, PipelineMultiplex: -1}
 	option.Dialer.KeepAlive = time.Hour // no PING in between
-	c.Store = redisstore.New(connect(t, option), opts...)
+	client, cached := connectCached(t, option, maxStaleness)
+	c.Store = redisstore.New(client, append(opts, cached)...)
 	c.proxy.Set(faultproxy.Fault{Request: func([]byte) faultproxy.Verdict {
 		c.requests.Add(1)
 		return faultproxy.Pass
