@@ -39,6 +39,8 @@ var errReplyTaken = errors.New("wxlogin: OnLogin's Reply has a field of the logi
 //
 // With an Auth that only validates tokens every login is answered as misconfigured.
 //
+// [middleware.WithLoginLimit] keeps one client from using up WeChat's quota.
+//
 // A code in a query is part of the URL that gin.Logger writes. It is used up by
 // then; still, let clients POST, or keep queries out of the log. OnLogin's ClientIP
 // is c.ClientIP(), which believes X-Forwarded-For from the proxies that the engine
@@ -49,6 +51,10 @@ func Login(auth *wxlogin.Auth, opts ...middleware.Option) gin.HandlerFunc {
 
 func login(s *middleware.Settings) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		if err := s.LimitLogin(c); err != nil {
+			s.Fail(c, err)
+			return
+		}
 		req, err := loginRequest(c, s)
 		if err != nil {
 			s.Fail(c, err)

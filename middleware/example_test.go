@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/ginwx/wxlogin"
+	"github.com/ginwx/wxlogin/handler"
 	"github.com/ginwx/wxlogin/middleware"
 )
 
@@ -225,4 +226,50 @@ func ExampleReplyFor() {
 	r.GET("/me", func(*gin.Context) {})
 	get(r, "/me")
 	// Output: INFO wxlogin: no token
+}
+
+// Thirty logins in a row, and thirty a minute, from each address.
+func ExampleWithLoginLimit() {
+	auth, _ := exampleAuth()
+	defer auth.Close()
+
+	r := gin.New()
+	_ = r.SetTrustedProxies([]string{"10.0.0.0/8"}) // whose X-Forwarded-For counts
+	handler.Mount(r.Group("/wx"), auth, middleware.WithLoginLimit(30, middleware.ClientIP))
+}
+
+// The network of an IPv6 address counts.
+func ExampleClientIP() {
+	r := gin.New()
+	r.GET("/", func(c *gin.Context) { c.String(http.StatusOK, middleware.ClientIP(c)) })
+	show(r, "/", "X-Forwarded-For", "2001:db8:1:2:3:4:5:6")
+	show(r, "/", "X-Forwarded-For", "192.0.2.1")
+	// Output:
+	// 200 2001:db8:1:2::
+	// 200 192.0.2.1
+}
+
+// A login route of your own can be limited, too.
+func ExampleSettings_LimitLogin() {
+	auth, _ := exampleAuth()
+	defer auth.Close()
+	everybody := func(*gin.Context) string { return "" }
+	settings, err := middleware.NewSettings(auth, middleware.WithLoginLimit(1, everybody))
+	if err != nil {
+		panic(err)
+	}
+
+	r := gin.New()
+	r.GET("/enter", func(c *gin.Context) {
+		if err := settings.LimitLogin(c); err != nil {
+			settings.Fail(c, err)
+			return
+		}
+		c.String(http.StatusOK, "come in")
+	})
+	show(r, "/enter")
+	show(r, "/enter")
+	// Output:
+	// 200 come in
+	// 429 {"error":{"code":"rate_limited","message":"Too many attempts. Please try again in a minute or two."}}
 }

@@ -27,6 +27,7 @@ type Settings struct {
 	encode     Encoder
 
 	userDataAge time.Duration // 0 for the default
+	loginLimit  *loginLimit   // nil for none
 	cloudFrom   bool
 }
 

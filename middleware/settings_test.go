@@ -33,6 +33,8 @@ func TestWrongWiringIsToldAtOnce(t *testing.T) {
 		{"taken field", auth, []middleware.Option{middleware.WithCode(middleware.CodeField("app"))}, []string{"WithCode", `"app"`}},
 		{"unknown language", auth, []middleware.Option{middleware.WithLanguage(7)}, []string{"WithLanguage", "Chinese"}},
 		{"nil encoder", auth, []middleware.Option{middleware.WithEncoder(nil)}, []string{"WithEncoder", "EncodeJSON"}},
+		{"no logins", auth, []middleware.Option{middleware.WithLoginLimit(0, middleware.ClientIP)}, []string{"WithLoginLimit", "positive"}},
+		{"nobody to limit", auth, []middleware.Option{middleware.WithLoginLimit(1, nil)}, []string{"WithLoginLimit", "ClientIP"}},
 		{"two at once", auth, []middleware.Option{middleware.WithEncoder(nil), middleware.WithLanguage(7)}, []string{"WithEncoder", "WithLanguage"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

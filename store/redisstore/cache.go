@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ginwx/wxlogin/internal/recent"
 )
 
 const (
@@ -45,9 +47,9 @@ type LocalCache struct {
 
 type cacheShard struct {
 	mu       sync.RWMutex
-	sessions recent[cachedSession]
+	sessions recent.Map[cachedSession]
 	room     int // for how many sessions
-	changed  recent[time.Duration]
+	changed  recent.Map[time.Duration]
 	allUntil time.Duration // until when every key counts as changed
 	news     uint64        // counts what may have made a value that is being read an old one
 
@@ -64,7 +66,7 @@ type cachedSession struct {
 // drop is called with the lock held.
 func (s *cacheShard) drop(key string) {
 	s.news++
-	s.sessions.delete(key)
+	s.sessions.Delete(key)
 }
 
 // NewLocalCache returns an empty cache for some maxSessions sessions, about 300
@@ -116,7 +118,7 @@ func (c *LocalCache) shardOf(key string) *cacheShard {
 func (c *LocalCache) get(key string) (string, bool) {
 	s := c.shardOf(key)
 	s.mu.RLock()
-	e, ok := s.sessions.get(key)
+	e, ok := s.sessions.Get(key)
 	s.mu.RUnlock()
 	if !ok || time.Since(c.start) >= e.until {
 		return "", false
@@ -131,7 +133,7 @@ func (c *LocalCache) begin(key string) (news uint64, mayCache bool) {
 	s := c.shardOf(key)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	until, _ := s.changed.get(key)
+	until, _ := s.changed.Get(key)
 	return s.news, max(until, s.allUntil) <= time.Since(c.start)
 }
 
@@ -147,8 +149,8 @@ func (c *LocalCache) fill(key, value string, news uint64, left time.Duration) {
 	if s.news != news || left <= 0 {
 		return
 	}
-	s.sessions.turn(now, c.maxStaleness, s.room)
-	s.sessions.put(key, cachedSession{value, now + min(left, c.maxStaleness)})
+	s.sessions.Turn(now, c.maxStaleness, s.room)
+	s.sessions.Put(key, cachedSession{value, now + min(left, c.maxStaleness)})
 }
 
 // change remembers that a key is being changed here, for maxStaleness at least.
@@ -158,9 +160,9 @@ func (c *LocalCache) change(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(key)
-	s.changed.turn(now, c.maxStaleness, 0)
-	if len(s.changed.young) < maxChanged/cacheShards {
-		s.changed.put(key, now+c.maxStaleness)
+	s.changed.Turn(now, c.maxStaleness, 0)
+	if s.changed.Len() < maxChanged/cacheShards {
+		s.changed.Put(key, now+c.maxStaleness)
 	} else {
 		s.allUntil = now + c.maxStaleness
 	}
@@ -174,7 +176,7 @@ func (c *LocalCache) invalidate(keys []rueidis.RedisMessage) {
 			s := &c.shards[i]
 			s.mu.Lock()
 			s.news++
-			s.sessions = recent[cachedSession]{}
+			s.sessions = recent.Map[cachedSession]{}
 			s.mu.Unlock()
 		}
 		return

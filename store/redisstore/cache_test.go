@@ -64,7 +64,7 @@ func TestWhatIsRememberedOfChangesIsBounded(t *testing.T) {
 		}
 		remembered := 0
 		for i := range c.shards {
-			remembered += len(c.shards[i].changed.young) + len(c.shards[i].changed.old)
+			remembered += c.shards[i].changed.Len()
 		}
 		if remembered > maxChanged {
 			t.Errorf("%d keys are remembered, want at most %d", remembered, maxChanged)
@@ -116,7 +116,7 @@ func TestNewsDropWhatIsCached(t *testing.T) {
 			"young": func(*LocalCache) {},
 			"old": func(c *LocalCache) {
 				s := c.shardOf("k")
-				s.sessions.turn(time.Since(c.start), c.maxStaleness, 1)
+				s.sessions.Turn(time.Since(c.start), c.maxStaleness, 1)
 			},
 		} {
 			c := NewLocalCache(time.Hour, 1000)
@@ -173,7 +173,7 @@ func TestTheCacheHoldsNoMoreThanItMay(t *testing.T) {
 
 func (c *LocalCache) len() (n int) {
 	for i := range c.shards {
-		n += len(c.shards[i].sessions.young) + len(c.shards[i].sessions.old)
+		n += c.shards[i].sessions.Len()
 	}
 	return n
 }
