@@ -23,8 +23,12 @@ type flights struct {
 	running sync.WaitGroup
 }
 
+// landing is the share of a login's limit in which it has to say what held it up:
+// whoever waits would know no more than that time has run out.
+const landing = 20
+
 // join runs login, or waits for the one that runs. The login outlives a caller
-// that gives up, and ends by limit; each caller waits as long as its own ctx
+// that gives up, and ends before limit; each caller waits as long as its own ctx
 // lasts and no longer than limit.
 func (f *flights) join(ctx context.Context, limit time.Duration, key string, login func(context.Context) (LoginResult, error)) (LoginResult, error) {
 	landed := f.group.DoChan(key, func() (any, error) {
@@ -32,7 +36,7 @@ func (f *flights) join(ctx context.Context, limit time.Duration, key string, log
 			return nil, ErrClosed
 		}
 		defer f.running.Done()
-		ctx, cancel := context.WithTimeout(detached(ctx), limit)
+		ctx, cancel := context.WithTimeout(detached(ctx), limit-limit/landing)
 		defer cancel()
 		return login(ctx)
 	})
