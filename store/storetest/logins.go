@@ -2,12 +2,15 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ginwx/wxlogin/store"
 )
 
 // writeFunc is the shape of Add.
@@ -28,6 +31,11 @@ func accountParallelChecks() []check {
 			rule: "listFor and deleteFor work while logins run",
 			why:  "a revocation must catch every session that was there before it, and lose none that comes after",
 			test: testLoginsMeanwhile,
+		},
+		{
+			rule: "a key that is added again while deleteFor of its owner runs is either gone or listed",
+			why:  "a session that is alive but in no index outlives every revocation",
+			test: func(p *probe) { testAddedAgain(p, p) },
 		},
 		{
 			rule: "two thousand entries of one owner are listed, deleted one by one and together",
@@ -144,6 +152,51 @@ func testLoginsMeanwhile(p *probe) {
 	p.lists(owner, "after DeleteFor")
 	for _, k := range added {
 		p.absent(k, "after DeleteFor")
+	}
+}
+
+// testAddedAgain has one key deleted with its owner while it is added again. A
+// store that deletes the values first and the index afterwards, in steps of their
+// own, takes the new value out of the index.
+func testAddedAgain(p, deleter *probe) {
+	const (
+		times = 300
+		most  = 20 // tries of an adder in every other round; one in the others
+	)
+	owner, k := p.key("owner"), p.key("k")
+	start := time.Now()
+	deadline, _ := p.ctx.Deadline()
+	// A slow store has fewer rounds rather than no verdict.
+	for round := 0; round < times && (round == 0 || time.Since(start) < time.Until(deadline)); round++ {
+		p.addFor(owner, k, "old", long, true, "of a key that is not there")
+		var over atomic.Bool
+		p.parallel(3, func(i int) error {
+			if i == 0 {
+				defer over.Store(true)
+				deleter.deleteFor(owner, "while its key is added again")
+				return nil
+			}
+			for try := 0; try < 1 || round%2 == 1 && try < most && !over.Load(); try++ {
+				done, err := p.accounts.AddFor(p.ctx, owner, k, []byte("new"), long)
+				if err != nil {
+					return fmt.Errorf("AddFor(%s, %s) while DeleteFor of the owner runs: error %w, want none", brief(owner), brief(k), err)
+				}
+				if done {
+					break
+				}
+			}
+			return nil
+		})
+		_, err := p.store.Get(p.ctx, k)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			p.failf("Get(%s) after AddFor and DeleteFor in parallel: error %v, want none or store.ErrNotFound", brief(k), err)
+		}
+		alive, listed := err == nil, len(p.list(owner, "after AddFor and DeleteFor in parallel")) > 0
+		if alive != listed {
+			p.failf("after AddFor and DeleteFor in parallel, entry %s: alive is %v, listed is %v, want the same of both", brief(k), alive, listed)
+		}
+		deleter.deleteFor(owner, "whose key was added again")
+		p.absent(k, "after DeleteFor of the owner that added it again")
 	}
 }
 

@@ -53,7 +53,7 @@ func parallelChecks() []check {
 		{
 			rule: "parallel swaps and a delete end deleted",
 			why:  "requests that are under way must not bring back a session that logs out",
-			test: testSwapAndDelete,
+			test: func(p *probe) { testSwapAndDelete(p, p) },
 		},
 		{
 			rule: "a reader sees a whole value, and never a gap while it is replaced",
@@ -83,8 +83,8 @@ func parallelChecks() []check {
 }
 
 // oneWinner makes parallel calls of write for one key, and checks that one of them
-// is told true and that its value is there.
-func (p *probe) oneWinner(key, when string, write writeFunc) {
+// is told true and that its value is there, which it returns.
+func (p *probe) oneWinner(key, when string, write writeFunc) string {
 	done := make([]bool, callers)
 	p.parallel(callers, func(i int) (err error) {
 		done[i], err = write(p.ctx, key, []byte(strconv.Itoa(i)), long)
@@ -100,9 +100,10 @@ func (p *probe) oneWinner(key, when string, write writeFunc) {
 		p.failf("%d parallel calls %s: %d were told true, want 1", callers, when, len(winners))
 	}
 	p.holds(key, winners[0], "after parallel calls of which number "+winners[0]+" was told true")
+	return winners[0]
 }
 
-func testSwapAndDelete(p *probe) {
+func testSwapAndDelete(p, deleter *probe) {
 	for round := range rounds {
 		k := p.key("k" + strconv.Itoa(round))
 		p.set(k, "0", long)
@@ -110,9 +111,9 @@ func testSwapAndDelete(p *probe) {
 			if i == 0 {
 				// Let the others get going: the delete is to fall between their steps.
 				for range round % 4 {
-					p.store.Get(p.ctx, k)
+					deleter.store.Get(deleter.ctx, k)
 				}
-				return p.store.Delete(p.ctx, k)
+				return deleter.store.Delete(deleter.ctx, k)
 			}
 			for n := range 10 {
 				now, err := p.store.Get(p.ctx, k)
@@ -126,6 +127,7 @@ func testSwapAndDelete(p *probe) {
 			return nil
 		})
 		p.absent(k, "after a Delete in parallel with Swaps")
+		deleter.absent(k, "after a Delete in parallel with Swaps")
 	}
 }
 

@@ -26,13 +26,24 @@ type probe struct {
 	accounts store.AccountStore // nil if store is none
 	advance  func(time.Duration)
 	prefix   string // of this test's keys and owners
+	name     string // of the instance, where there are two
+}
+
+func newProbe(ctx context.Context, s store.Store, cfg config, prefix string) *probe {
+	p := &probe{ctx: ctx, store: s, advance: cfg.advance, prefix: prefix}
+	p.accounts, _ = s.(store.AccountStore)
+	return p
 }
 
 func (p *probe) key(name string) string { return p.prefix + name }
 
 // failf leaves the test. The random part of keys says nothing, so it goes.
 func (p *probe) failf(format string, args ...any) {
-	panic(failure{errors.New(strings.ReplaceAll(fmt.Sprintf(format, args...), p.prefix, ""))})
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), p.prefix, "")
+	if p.name != "" {
+		text = p.name + ": " + text
+	}
+	panic(failure{errors.New(text)})
 }
 
 // expire waits until what was written with ttl, at the latest just now, is gone.

@@ -70,6 +70,7 @@ var flaws = map[string]string{
 	"a plain add keeps the former owner":            "an entry that is added again belongs to whoever adds it",
 	"adds for an owner in two steps":                "of parallel addFors of different owners exactly one is told true",
 	"deleteFor drops the index in a second step":    "listFor and deleteFor work while logins run",
+	"deleteFor forgets what is added meanwhile":     "a key that is added again while deleteFor of its owner runs is either gone or listed",
 	"list stops at a hundred":                       "two thousand entries of one owner are listed, deleted one by one and together",
 	"swap never succeeds":                           "swap replaces the value if it is the old one",
 	"swaps in two steps, for all to win":            "of parallel swaps from one value exactly one is told true",

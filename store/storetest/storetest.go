@@ -8,7 +8,8 @@
 //	}
 //
 // [Run] reports which rule was broken, by what call, and what wxlogin needs the
-// rule for. [NewFaulty] wraps a store whose calls fail, hang, or lose their answer
+// rule for. [RunInstances] does so for two stores on one engine, as two servers of
+// an application have. [NewFaulty] wraps a store whose calls fail, hang, or lose their answer
 // when the test says so, which is how an application's own tests see an outage.
 package storetest
 
@@ -34,12 +35,13 @@ type config struct {
 	bubble  bool
 }
 
-// Option changes how [Run] works.
+// Option changes how [Run] and [RunInstances] work.
 type Option func(*config)
 
 // WithAdvance makes Run call advance where it would wait for an entry to expire,
 // for a store that has a clock which the test can set. By default Run waits, all
-// in all for about five seconds.
+// in all for about five seconds. Under [RunInstances] the call must let the time
+// pass for both stores and for their engine.
 func WithAdvance(advance func(d time.Duration)) Option {
 	return func(c *config) { c.advance = advance }
 }
@@ -76,14 +78,20 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store, opts ...Option) 
 		opt(&cfg)
 	}
 	for _, c := range checks() {
-		t.Run(c.rule, func(t *testing.T) {
-			if cfg.bubble && !c.realTime {
-				synctest.Test(t, func(t *testing.T) { c.run(t, newStore, cfg) })
-				return
-			}
-			c.run(t, newStore, cfg)
-		})
+		c.subtest(t, cfg, func(t *testing.T) { c.run(t, newStore, cfg) })
 	}
+}
+
+// subtest runs test under the name of the rule, in a bubble if that is wanted.
+func (c check) subtest(t *testing.T, cfg config, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(c.rule, func(t *testing.T) {
+		if cfg.bubble && !c.realTime {
+			synctest.Test(t, test)
+			return
+		}
+		test(t)
+	})
 }
 
 // check is one rule of the contract.
@@ -93,6 +101,7 @@ type check struct {
 	account  bool   // only for an AccountStore
 	realTime bool   // never in a bubble
 	test     func(p *probe)
+	pair     func(one, other *probe)                                         // instead of test, in a rule of RunInstances
 	whole    func(t *testing.T, newStore func(*testing.T) store.Store) error // instead of test
 }
 
@@ -117,28 +126,38 @@ func (c check) run(t *testing.T, newStore func(*testing.T) store.Store, cfg conf
 		}
 		err = c.try(s, cfg)
 	}
+	c.report(t, err)
+}
+
+func (c check) report(t *testing.T, err error) {
+	t.Helper()
 	if err != nil {
 		t.Errorf("broken rule: %s\n%v\nwhy it matters: %s", c.rule, err, c.why)
 	}
 }
 
-// try tests the rule on s. It gives up after the time limit, even if the store
-// ignores its context; then the goroutine of the test stays behind.
+// try tests the rule on s.
 func (c check) try(s store.Store, cfg config) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.timeout)
-	defer cancel()
-	p := &probe{ctx: ctx, store: s, advance: cfg.advance, prefix: randomPrefix()}
-	p.accounts, _ = s.(store.AccountStore)
+	return within(cfg.timeout, func(ctx context.Context) {
+		c.test(newProbe(ctx, s, cfg, randomPrefix()))
+	})
+}
 
+// within runs test with a context that ends after the time limit. It gives up soon
+// after, even if the store ignores its context; then the goroutine of the test
+// stays behind.
+func within(timeout time.Duration, test func(ctx context.Context)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
 	result := make(chan error, 1)
-	go func() { result <- guard(func() { c.test(p) }) }()
-	limit := time.NewTimer(cfg.timeout + time.Second)
+	go func() { result <- guard(func() { test(ctx) }) }()
+	limit := time.NewTimer(timeout + time.Second)
 	defer limit.Stop()
 	select {
 	case err := <-result:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("no end after %v, and the store did not heed the end of its context", cfg.timeout)
+		return fmt.Errorf("no end after %v, and the store did not heed the end of its context", timeout)
 	}
 }
 
