@@ -32,10 +32,7 @@ func TestNoOldAnswerStaysInTheCache(t *testing.T) {
 			elsewhere := redisstore.New(connectTo(t, server))
 			readers := make([]*redisstore.Store, 2)
 			for i := range readers {
-				// The client recycles a command that was repeated over a second
-				// connection, without a look at the goroutine that writes the first,
-				// which the race detector reports.
-				option := rueidis.ClientOption{InitAddress: []string{server.Addr()}, DisableRetry: true}
+				option := rueidis.ClientOption{InitAddress: []string{server.Addr()}}
 				client, cached := connectCached(t, option, time.Hour)
 				readers[i] = redisstore.New(client, cached)
 			}

@@ -215,7 +215,7 @@ func (s *Store) getToCache(ctx context.Context, key string) ([]byte, error) {
 	if !mayCache {
 		return s.get(ctx, key)
 	}
-	reply := s.client.DoCache(ctx, s.client.B().Get().Key(key).Cache(), s.cache.maxStaleness)
+	reply := s.client.DoCache(ctx, s.client.B().Get().Key(key).Cache().Pin(), s.cache.maxStaleness)
 	value, err := valueOf(reply)
 	if err != nil {
 		return nil, err

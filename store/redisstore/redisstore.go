@@ -124,9 +124,12 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// get is GET of the server.
+// get is GET of the server. The client repeats reads over another connection where
+// one breaks, and then recycles the command, which the goroutine that writes to the
+// first connection may still look at; so reads are pinned. Writes and scripts are
+// never repeated.
 func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
-	return valueOf(s.client.Do(ctx, s.client.B().Get().Key(key).Build()))
+	return valueOf(s.client.Do(ctx, s.client.B().Get().Key(key).Build().Pin()))
 }
 
 // sessionPrefix is of the keys that are read on every request, and whose absence
