@@ -86,3 +86,17 @@ func ExampleHang() {
 	fmt.Println(err)
 	// Output: context deadline exceeded
 }
+
+// The body of a test of a store that several servers share. Give each its own
+// client, and one of them a clock that is a day ahead if the test can set it.
+func ExampleRunInstances() {
+	type engine interface {
+		Connect(t *testing.T) store.Store
+	}
+	test := func(t *testing.T, server engine) {
+		storetest.RunInstances(t, func(t *testing.T) (one, other store.Store) {
+			return server.Connect(t), server.Connect(t)
+		})
+	}
+	_ = test
+}
