@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,25 +33,56 @@ import (
 	"github.com/ginwx/wxlogin/store/redisstore"
 )
 
-const method = "/test.Orders/WhoAmI"
+// service is the one that only validates: both of its methods say who calls.
+type service struct {
+	reached atomic.Int64 // calls that came through
+}
 
-// orders is the service that only validates.
-var orders = grpc.ServiceDesc{
+func (s *service) openID(ctx context.Context) *wrapperspb.StringValue {
+	s.reached.Add(1)
+	return wrapperspb.String(wxlogin.OpenID(ctx))
+}
+
+const (
+	unaryMethod  = "/test.Orders/WhoAmI"
+	streamMethod = "/test.Orders/Watch"
+)
+
+var description = grpc.ServiceDesc{
 	ServiceName: "test.Orders",
 	HandlerType: (*any)(nil),
 	Methods: []grpc.MethodDesc{{
 		MethodName: "WhoAmI",
-		Handler: func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		Handler: func(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 			in := new(emptypb.Empty)
 			if err := decode(in); err != nil {
 				return nil, err
 			}
-			return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: method}, func(ctx context.Context, _ any) (any, error) {
-				return wrapperspb.String(wxlogin.OpenID(ctx)), nil
+			return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: unaryMethod}, func(ctx context.Context, _ any) (any, error) {
+				return srv.(*service).openID(ctx), nil
 			})
 		},
 	}},
+	Streams: []grpc.StreamDesc{{
+		StreamName: "Watch", ServerStreams: true, ClientStreams: true,
+		// It answers every message until the client has no more.
+		Handler: func(srv any, stream grpc.ServerStream) error {
+			for {
+				if err := stream.RecvMsg(new(emptypb.Empty)); err == io.EOF {
+					return nil
+				} else if err != nil {
+					return err
+				}
+				if err := stream.SendMsg(srv.(*service).openID(stream.Context())); err != nil {
+					return err
+				}
+			}
+		},
+	}},
 }
+
+// callTimeout is the store's own time limit.
+const callTimeout = time.Second
 
 func connectStore(t *testing.T, server *engine.Redis) store.Store {
 	t.Helper()
@@ -61,7 +93,7 @@ func connectStore(t *testing.T, server *engine.Redis) store.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return redisstore.New(client, redisstore.WithCallTimeout(500*time.Millisecond))
+	return redisstore.New(client, redisstore.WithCallTimeout(callTimeout))
 }
 
 // startLogin starts the service that logs users in, and returns its address.
@@ -75,44 +107,111 @@ func startLogin(t *testing.T, s store.Store) string {
 	return server.URL
 }
 
-// startOrders starts the service that validates: it has no provider and no secret
-// of the app, only its id and the keys of the tokens.
-func startOrders(t *testing.T, s store.Store) (*wxlogin.Auth, *grpc.ClientConn) {
+// newValidator returns an Auth without a provider and without a secret of the app:
+// it knows the app's id and the keys of the tokens.
+func newValidator(t *testing.T, s store.Store, changes ...func(*wxlogin.Config)) *wxlogin.Auth {
 	t.Helper()
-	auth := testapp.New(t, s, func(cfg *wxlogin.Config) {
+	return testapp.New(t, s, append(changes, func(cfg *wxlogin.Config) {
 		cfg.Providers, cfg.Apps = nil, []string{testapp.AppID}
-	})
+	})...)
+}
+
+// orders is the service that validates, running, and a connection to it.
+type orders struct {
+	*service
+	conn *grpc.ClientConn
+}
+
+// startOrders starts the service that validates. Interceptors among the options
+// stand in front of those under test.
+func startOrders(t *testing.T, auth *wxlogin.Auth, options ...grpc.ServerOption) *orders {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.UnaryInterceptor(Required(auth)))
-	server.RegisterService(&orders, nil)
+	o := &orders{service: new(service)}
+	server := grpc.NewServer(append(options, grpc.ChainUnaryInterceptor(Required(auth)), grpc.ChainStreamInterceptor(RequiredStream(auth)))...)
+	server.RegisterService(&description, o.service)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	o.conn, err = grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		conn.Close()
+		o.conn.Close()
 		server.Stop()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
 	})
-	return auth, conn
+	return o
 }
 
-func whoAmI(conn *grpc.ClientConn, authorization ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
+// kinds are the ways to ask the service who one is.
+var kinds = map[string]func(ctx context.Context, o *orders) (string, error){
+	"unary": func(ctx context.Context, o *orders) (string, error) {
+		out := new(wrapperspb.StringValue)
+		err := o.conn.Invoke(ctx, unaryMethod, new(emptypb.Empty), out)
+		return out.GetValue(), err
+	},
+	"stream": func(ctx context.Context, o *orders) (string, error) {
+		w, err := watch(ctx, o)
+		if err != nil {
+			return "", err
+		}
+		who, err := w.ask()
+		if err != nil {
+			return "", err
+		}
+		return who, w.end()
+	},
+}
+
+// watcher is the client's end of a stream.
+type watcher struct{ grpc.ClientStream }
+
+// watch opens a stream, which ends with ctx at the latest.
+func watch(ctx context.Context, o *orders) (watcher, error) {
+	stream, err := o.conn.NewStream(ctx, &description.Streams[0], streamMethod)
+	return watcher{stream}, err
+}
+
+func (w watcher) ask() (string, error) {
+	// A stream that was refused cannot be written to; why tells the next read.
+	if err := w.SendMsg(new(emptypb.Empty)); err != nil && err != io.EOF {
+		return "", err
+	}
+	out := new(wrapperspb.StringValue)
+	err := w.RecvMsg(out)
+	return out.GetValue(), err
+}
+
+// end says that there is no more to ask, and waits for the service's end.
+func (w watcher) end() error {
+	if err := w.CloseSend(); err != nil {
+		return err
+	}
+	if err := w.RecvMsg(new(wrapperspb.StringValue)); err != io.EOF {
+		return fmt.Errorf("the stream ends with %v, want %v", err, io.EOF)
+	}
+	return nil
+}
+
+// bearing is ctx with these values of the authorization header.
+func bearing(ctx context.Context, authorization ...string) context.Context {
 	for _, value := range authorization {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", value)
 	}
-	out := new(wrapperspb.StringValue)
-	err := conn.Invoke(ctx, method, new(emptypb.Empty), out)
-	return out.GetValue(), err
+	return ctx
+}
+
+// ask asks in one of the two ways, with ten seconds of patience.
+func (o *orders) ask(kind string, authorization ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return kinds[kind](bearing(ctx, authorization...), o)
 }
 
 func post(t *testing.T, url, token string, body any) (int, []byte) {
@@ -151,77 +250,99 @@ func login(t *testing.T, url, user string) string {
 	return reply.Token
 }
 
+func logout(t *testing.T, url, token string) {
+	t.Helper()
+	if status, _ := post(t, url+"/wx/logout", token, map[string]string{}); status != http.StatusNoContent {
+		t.Fatalf("logout: %d, want %d", status, http.StatusNoContent)
+	}
+}
+
+// eachKind runs a test for both ways to ask.
+func eachKind(t *testing.T, test func(t *testing.T, kind string)) {
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) { test(t, kind) })
+	}
+}
+
 func TestATokenOfTheLoginServiceIsGoodInTheOther(t *testing.T) {
 	server := engine.StartRedis(t)
 	url := startLogin(t, connectStore(t, server))
-	auth, conn := startOrders(t, connectStore(t, server))
-
-	token := login(t, url, "someone")
-	if got, err := whoAmI(conn, "Bearer "+token); got != "someone" || err != nil {
-		t.Fatalf("WhoAmI: %q, %v; want someone", got, err)
-	}
+	auth := newValidator(t, connectStore(t, server))
+	o := startOrders(t, auth)
+	eachKind(t, func(t *testing.T, kind string) {
+		token := login(t, url, "someone")
+		if got, err := o.ask(kind, "Bearer "+token); got != "someone" || err != nil {
+			t.Fatalf("with a good token: %q, %v; want someone", got, err)
+		}
+		logout(t, url, token)
+		if got, err := o.ask(kind, "Bearer "+token); status.Code(err) != codes.Unauthenticated || got != "" {
+			t.Errorf("after the logout: %q, %v; want %v", got, err, codes.Unauthenticated)
+		}
+	})
 	if _, err := auth.Login(context.Background(), wxlogin.LoginRequest{Code: testapp.Code("someone")}); !errors.Is(err, wxlogin.ErrMisconfigured) {
 		t.Errorf("Login at the service that only validates: %v, want %v", err, wxlogin.ErrMisconfigured)
 	}
-	if status, _ := post(t, url+"/wx/logout", token, map[string]string{}); status != http.StatusNoContent {
-		t.Fatalf("logout: %d", status)
-	}
-	if got, err := whoAmI(conn, "Bearer "+token); status.Code(err) != codes.Unauthenticated {
-		t.Errorf("WhoAmI after logout: %q, %v; want %v", got, err, codes.Unauthenticated)
-	}
 }
 
-func TestACallWithoutALiveTokenIsUnauthenticated(t *testing.T) {
+func TestAStreamKeepsTheIdentityItOpenedWith(t *testing.T) {
 	server := engine.StartRedis(t)
 	url := startLogin(t, connectStore(t, server))
-	_, conn := startOrders(t, connectStore(t, server))
+	o := startOrders(t, newValidator(t, connectStore(t, server)))
 	token := login(t, url, "someone")
-	for name, authorization := range map[string][]string{
-		"none":           nil,
-		"empty":          {""},
-		"another scheme": {"Basic " + token},
-		"no scheme":      {token},
-		"forged":         {"Bearer " + token[:len(token)-4] + "AAAA"},
-		"long":           {"Bearer " + strings.Repeat("A", 4000)},
-		"two":            {"Bearer " + token, "Bearer " + token},
-	} {
-		if got, err := whoAmI(conn, authorization...); status.Code(err) != codes.Unauthenticated || got != "" {
-			t.Errorf("%s: %q, %v; want %v", name, got, err, codes.Unauthenticated)
-		}
-	}
-}
-
-func TestAnOutageOfTheStoreIsUnavailableAndEnds(t *testing.T) {
-	server := engine.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	url := startLogin(t, connectStore(t, server))
-	_, conn := startOrders(t, connectStore(t, server))
-	token := login(t, url, "someone")
-	server.Kill()
-	_, err := whoAmI(conn, "Bearer "+token)
-	if status.Code(err) != codes.Unavailable {
-		t.Errorf("WhoAmI without a store: %v, want %v", err, codes.Unavailable)
-	}
-	if text := status.Convert(err).Message(); text != wxlogin.ErrStoreUnavailable.Error() {
-		t.Errorf("the client is told %q, want the class alone", text)
-	}
-	server.Restart()
-	err = engine.Poll(20*time.Second, func(context.Context) error {
-		_, err := whoAmI(conn, "Bearer "+token)
-		return err
-	})
+	ctx, cancel := context.WithTimeout(bearing(context.Background(), "Bearer "+token), 10*time.Second)
+	defer cancel()
+	w, err := watch(ctx, o)
 	if err != nil {
-		t.Errorf("WhoAmI after the outage: %v", err)
+		t.Fatal(err)
+	}
+	for _, when := range []string{"at first", "once more", "after the logout"} {
+		if when == "after the logout" {
+			logout(t, url, token)
+		}
+		if who, err := w.ask(); who != "someone" || err != nil {
+			t.Errorf("%s: %q, %v; want someone", when, who, err)
+		}
+	}
+	if err := w.end(); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestEveryClassHasACode(t *testing.T) {
-	for _, c := range classes {
-		err := statusOf(fmt.Errorf("%w: with details that are not the client's", c.class))
-		if status.Code(err) != c.code || strings.Contains(err.Error(), "details") {
-			t.Errorf("%v becomes %v, want code %v and the class alone", c.class, err, c.code)
+func TestACallWithoutALiveTokenIsUnauthenticatedAndStopsThere(t *testing.T) {
+	server := engine.StartRedis(t)
+	url := startLogin(t, connectStore(t, server))
+	o := startOrders(t, newValidator(t, connectStore(t, server)))
+	later := startOrders(t, newValidator(t, connectStore(t, server), func(cfg *wxlogin.Config) {
+		cfg.Now = func() time.Time { return time.Now().AddDate(10, 0, 0) }
+	}))
+	token, revoked := login(t, url, "someone"), login(t, url, "someone")
+	logout(t, url, revoked)
+	for name, c := range map[string]struct {
+		at            *orders
+		authorization []string
+		want          error
+	}{
+		"none":           {o, nil, wxlogin.ErrMissingToken},
+		"empty":          {o, []string{""}, wxlogin.ErrMissingToken},
+		"another scheme": {o, []string{"Basic " + token}, wxlogin.ErrMissingToken},
+		"no scheme":      {o, []string{token}, wxlogin.ErrMissingToken},
+		"two":            {o, []string{"Bearer " + token, "Bearer " + token}, wxlogin.ErrMissingToken},
+		"forged":         {o, []string{"Bearer " + token[:len(token)-4] + "AAAA"}, wxlogin.ErrInvalidToken},
+		"long":           {o, []string{"Bearer " + strings.Repeat("A", 4000)}, wxlogin.ErrInvalidToken},
+		"revoked":        {o, []string{"Bearer " + revoked}, wxlogin.ErrInvalidToken},
+		"expired":        {later, []string{"Bearer " + token}, wxlogin.ErrSessionExpired},
+	} {
+		for kind := range kinds {
+			got, err := c.at.ask(kind, c.authorization...)
+			if status.Code(err) != codes.Unauthenticated || status.Convert(err).Message() != c.want.Error() || got != "" {
+				t.Errorf("%s, %s: %q, %v; want %v and %q", name, kind, got, err, codes.Unauthenticated, c.want)
+			}
 		}
 	}
-	if code := status.Code(statusOf(errors.New("unforeseen"))); code != codes.Internal {
-		t.Errorf("an error without a class becomes %v, want %v", code, codes.Internal)
+	if n := o.reached.Load() + later.reached.Load(); n != 0 {
+		t.Errorf("%d calls came through, want none", n)
+	}
+	if _, err := o.ask("unary", "Bearer "+token); err != nil {
+		t.Errorf("the token that was tried in all those ways is not live: %v", err)
 	}
 }
