@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ginwx/wxlogin/integration/engine"
+	"github.com/ginwx/wxlogin/integration/testapp"
 	"github.com/ginwx/wxlogin/store"
 	"github.com/ginwx/wxlogin/store/sqlstore"
 )
@@ -37,6 +38,34 @@ func BenchmarkSQLStore(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkLogin measures logins of users who were here before, one at a time, with
+// the default durability. MariaDB counts the statements.
+func BenchmarkLogin(b *testing.B) {
+	run := func(b *testing.B, d database) {
+		auth := testapp.New(b, d.store(b))
+		testapp.Login(b, auth, "user")
+		for b.Loop() {
+			testapp.Login(b, auth, "user")
+		}
+	}
+	b.Run("PostgreSQL", func(b *testing.B) {
+		run(b, database{sqlstore.PostgreSQL, "pgx", engine.StartPostgres(b).DSN()})
+	})
+	b.Run("MariaDB", func(b *testing.B) {
+		m := engine.StartMariaDB(b)
+		root := database{driver: "mysql", dsn: m.RootDSN()}.open(b)
+		questions := func() (n int) {
+			if err := root.QueryRow("SHOW GLOBAL STATUS LIKE 'Questions'").Scan(new(string), &n); err != nil {
+				b.Fatal(err)
+			}
+			return n
+		}
+		before := questions()
+		run(b, database{sqlstore.MySQL, "mysql", m.DSN("interpolateParams=true")})
+		b.ReportMetric(float64(questions()-before)/float64(b.N), "statements/op")
+	})
 }
 
 const (

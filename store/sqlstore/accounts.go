@@ -30,19 +30,26 @@ func (s *Store) ListFor(ctx context.Context, owner string) ([]store.Entry, error
 		return nil, err
 	}
 	defer c.end()
-	list, err := c.list(&params{owner: owner})
+	var list []store.Entry
+	err = c.onOne(func(on connection) (err error) {
+		list, err = c.list(on, &params{owner: owner})
+		if err == nil && len(list) == 0 {
+			err = c.confirm(on)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, c.failed(err)
 	}
 	return list, nil
 }
 
-func (c *call) list(p *params) ([]store.Entry, error) {
+func (c *call) list(on connection, p *params) ([]store.Entry, error) {
 	st := &c.store.sql.listFor
 	var list []store.Entry
 	err := c.store.retry(c.ctx, func() error {
 		list = []store.Entry{}
-		rows, err := c.store.db.QueryContext(c.ctx, st.text, st.args(p)...)
+		rows, err := on.QueryContext(c.ctx, st.text, st.args(p)...)
 		if err != nil {
 			return err
 		}
@@ -86,14 +93,14 @@ func (s *Store) DeleteFor(ctx context.Context, owner string) error {
 // these are many only those up to p.upTo, which it sets. It reports whether there
 // was no such bound.
 func (c *call) removeBatch(p *params) (last bool, err error) {
-	err = c.row(&c.store.sql.boundFor, p, &p.upTo)
+	err = c.row(c.store.db, &c.store.sql.boundFor, p, &p.upTo)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		_, err = c.exec(&c.store.sql.removeFor, p)
+		_, err = c.exec(c.store.db, &c.store.sql.removeFor, p)
 		return true, err
 	case err != nil:
 		return false, err
 	}
-	_, err = c.exec(&c.store.sql.removeRangeFor, p)
+	_, err = c.exec(c.store.db, &c.store.sql.removeRangeFor, p)
 	return false, err
 }

@@ -26,15 +26,25 @@ type answer struct {
 // fakeDB is a database/sql database whose statements a script answers. It keeps
 // what it was sent.
 type fakeDB struct {
-	script script
+	script   script
+	scriptOn func(on use, text string) answer // instead of script
+	pool     *sql.DB
 
-	mu   sync.Mutex
-	sent []sentStatement
+	mu    sync.Mutex
+	sent  []sentStatement
+	conns map[*fakeConn]bool
 }
 
 type sentStatement struct {
 	text string
 	args []any
+	on   use
+}
+
+// use is one time that a connection was taken from the pool.
+type use struct {
+	conn *fakeConn
+	n    int
 }
 
 // open returns a pool on the fake, closed at the end of the test.
@@ -42,6 +52,7 @@ func (f *fakeDB) open(t *testing.T) *sql.DB {
 	t.Helper()
 	db := sql.OpenDB(f)
 	t.Cleanup(func() { db.Close() })
+	f.pool = db
 	return db
 }
 
@@ -63,14 +74,17 @@ func (f *fakeDB) count() int {
 	return len(f.sent)
 }
 
-func (f *fakeDB) play(ctx context.Context, text string, named []driver.NamedValue) answer {
+func (f *fakeDB) play(ctx context.Context, on use, text string, named []driver.NamedValue) answer {
 	f.mu.Lock()
 	args := make([]any, len(named))
 	for i, n := range named {
 		args[i] = n.Value
 	}
-	f.sent = append(f.sent, sentStatement{text, args})
+	f.sent = append(f.sent, sentStatement{text: text, args: args, on: on})
 	f.mu.Unlock()
+	if f.scriptOn != nil {
+		return f.scriptOn(on, text)
+	}
 	return f.script(ctx, text, named)
 }
 
@@ -105,32 +119,56 @@ func value(v string) [][]driver.Value { return [][]driver.Value{{[]byte(v)}} }
 
 // The rest is what database/sql asks of a driver.
 
-func (f *fakeDB) Connect(context.Context) (driver.Conn, error) { return &fakeConn{f}, nil }
-func (f *fakeDB) Driver() driver.Driver                        { return nil }
+func (f *fakeDB) Connect(context.Context) (driver.Conn, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	conn := &fakeConn{db: f}
+	if f.conns == nil {
+		f.conns = map[*fakeConn]bool{}
+	}
+	f.conns[conn] = true
+	return conn, nil
+}
 
-type fakeConn struct{ db *fakeDB }
+func (f *fakeDB) Driver() driver.Driver { return nil }
+
+type fakeConn struct {
+	db   *fakeDB
+	uses int
+}
+
+func (c *fakeConn) use() use { return use{c, c.uses} }
+
+func (c *fakeConn) ResetSession(context.Context) error {
+	c.uses++
+	return nil
+}
 
 func (c *fakeConn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("no preparing") }
 func (c *fakeConn) Close() error                        { return nil }
 func (c *fakeConn) Begin() (driver.Tx, error)           { return nil, errors.New("no options") }
 
 func (c *fakeConn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
-	a := c.db.play(ctx, "BEGIN", nil)
-	return fakeTx{c.db}, a.err
+	a := c.db.play(ctx, c.use(), "BEGIN", nil)
+	return fakeTx{c}, a.err
 }
 
-type fakeTx struct{ db *fakeDB }
+type fakeTx struct{ conn *fakeConn }
 
-func (tx fakeTx) Commit() error   { return tx.db.play(context.Background(), "COMMIT", nil).err }
-func (tx fakeTx) Rollback() error { return tx.db.play(context.Background(), "ROLLBACK", nil).err }
+func (c *fakeConn) play(text string) error {
+	return c.db.play(context.Background(), c.use(), text, nil).err
+}
+
+func (tx fakeTx) Commit() error   { return tx.conn.play("COMMIT") }
+func (tx fakeTx) Rollback() error { return tx.conn.play("ROLLBACK") }
 
 func (c *fakeConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	a := c.db.play(ctx, text, args)
+	a := c.db.play(ctx, c.use(), text, args)
 	return driver.RowsAffected(a.affected), a.err
 }
 
 func (c *fakeConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	a := c.db.play(ctx, text, args)
+	a := c.db.play(ctx, c.use(), text, args)
 	if a.err != nil {
 		return nil, a.err
 	}

@@ -62,12 +62,13 @@ func (st *statement) args(p *params) []any {
 	return args
 }
 
-// statements are what a Store says to its database. All but sweep look rows up by
-// the primary key or by the index on owner.
+// statements are what a Store says to its database. Those that look for rows do so
+// by the primary key or by the index on owner, except for sweep.
 type statements struct {
 	get, set, add, takeOver, swap, remove statement
 	listFor, boundFor, removeFor          statement
 	removeRangeFor, sweep                 statement
+	confirm                               statement // not for SQLite
 }
 
 // The templates: {t} is the table, {now} the engine's clock, {start} the engine's
@@ -83,6 +84,10 @@ const (
 		`WHERE entry_key = :key AND value = :old AND expires_at > {now}`
 
 	removeSQL = `DELETE FROM {t} WHERE entry_key = :key`
+
+	// A condition that is never true: no row is looked for or locked, and MySQL
+	// writes nothing to its binary log, as it does for a DELETE that finds no row.
+	confirmSQL = `DELETE FROM {t} WHERE 1 = 0`
 
 	insertSQL = `INSERT INTO {t} {as}(entry_key, owner, value, expires_at, version) VALUES (:key, :owner, :value, {now} + :ttl, 1) `
 
@@ -153,11 +158,13 @@ func newStatements(d Dialect, table string) *statements {
 	switch d {
 	case PostgreSQL:
 		all.sweep = c.compile(sweepPostgreSQL)
+		all.confirm = c.compile(confirmSQL)
 	case MySQL:
 		all.set = c.compile(setMySQL)
 		all.add = c.compile(addMySQL)
 		all.takeOver = c.compile(takeOverMySQL)
 		all.sweep = c.compile(sweepMySQL)
+		all.confirm = c.compile(confirmSQL)
 	case SQLite:
 		all.sweep = c.compile(sweepSQLite)
 	}

@@ -112,7 +112,17 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, err
 	}
 	defer c.end()
-	value, err := c.get(&params{key: key})
+	var value []byte
+	err = c.onOne(func(on connection) (err error) {
+		value, err = c.get(on, &params{key: key})
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := c.confirm(on); err != nil {
+			return err
+		}
+		return store.ErrNotFound
+	})
 	if err != nil {
 		return nil, c.failed(err)
 	}
@@ -126,7 +136,7 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 		return err
 	}
 	defer c.end()
-	_, err = c.exec(&s.sql.set, &params{key: key, value: value, ttl: milliseconds(ttl)})
+	_, err = c.exec(s.db, &s.sql.set, &params{key: key, value: value, ttl: milliseconds(ttl)})
 	return c.failed(err)
 }
 
@@ -159,42 +169,59 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		return err
 	}
 	defer c.end()
-	_, err = c.exec(&s.sql.remove, &params{key: key})
+	_, err = c.exec(s.db, &s.sql.remove, &params{key: key})
 	return c.failed(err)
 }
 
-func (c *call) get(p *params) ([]byte, error) {
+func (c *call) get(on connection, p *params) ([]byte, error) {
 	var value []byte
-	err := c.row(&c.store.sql.get, p, &value)
+	err := c.row(on, &c.store.sql.get, p, &value)
 	return notNil(value), err
 }
 
 // add writes a row that is not there or has expired.
-func (c *call) add(p *params) (bool, error) {
+func (c *call) add(p *params) (added bool, err error) {
+	err = c.onOne(func(on connection) (err error) {
+		added, err = c.addOn(on, p)
+		return err
+	})
+	return added, err
+}
+
+func (c *call) addOn(on connection, p *params) (bool, error) {
 	for {
-		n, err := c.exec(&c.store.sql.add, p)
+		n, err := c.exec(on, &c.store.sql.add, p)
 		if err != nil || n == 1 || c.store.dialect != MySQL {
 			return n == 1, err
 		}
 		// MySQL: the row was there. Either it has expired and is taken over, or
 		// it is live, or it has gone meanwhile and the next round adds it.
-		if n, err = c.exec(&c.store.sql.takeOver, p); err != nil || n == 1 {
+		if n, err = c.exec(on, &c.store.sql.takeOver, p); err != nil || n == 1 {
 			return n == 1, err
 		}
-		if _, err = c.get(p); !errors.Is(err, store.ErrNotFound) {
+		if _, err = c.get(on, p); !errors.Is(err, store.ErrNotFound) {
 			return false, err
 		}
 	}
 }
 
-// swap tells a row that is gone from one with another value by a second look.
-func (c *call) swap(p *params) (bool, error) {
+// swap tells a row that is gone from one with another value by a second look. That
+// needs no confirmation: the server has just taken a write.
+func (c *call) swap(p *params) (swapped bool, err error) {
+	err = c.onOne(func(on connection) (err error) {
+		swapped, err = c.swapOn(on, p)
+		return err
+	})
+	return swapped, err
+}
+
+func (c *call) swapOn(on connection, p *params) (bool, error) {
 	for {
-		n, err := c.exec(&c.store.sql.swap, p)
+		n, err := c.exec(on, &c.store.sql.swap, p)
 		if err != nil || n == 1 {
 			return n == 1, err
 		}
-		present, err := c.get(p)
+		present, err := c.get(on, p)
 		if err != nil || !bytes.Equal(present, p.old) {
 			return false, err
 		}
@@ -245,52 +272,4 @@ func (c *call) failed(err error) error {
 		return fmt.Errorf("wxlogin/sqlstore: %s: no answer within %v: %w", c.verb, c.store.callTimeout, err)
 	}
 	return fmt.Errorf("wxlogin/sqlstore: %s: %w", c.verb, err)
-}
-
-// exec runs a statement that writes, and returns the number of affected rows.
-func (c *call) exec(st *statement, p *params) (int64, error) {
-	release, err := c.store.writeTurn(c.ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer release()
-	var n int64
-	err = c.store.retry(c.ctx, func() error {
-		result, err := c.store.db.ExecContext(c.ctx, st.text, st.args(p)...)
-		if err != nil {
-			return err
-		}
-		n, err = result.RowsAffected()
-		return err
-	})
-	return n, err
-}
-
-// row reads the one column of the one row that a statement returns.
-func (c *call) row(st *statement, p *params, column any) error {
-	err := c.store.retry(c.ctx, func() error {
-		return c.store.db.QueryRowContext(c.ctx, st.text, st.args(p)...).Scan(column)
-	})
-	if !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	// A driver that ends its rows early when the context ends must not make an
-	// entry look absent.
-	if over := c.ctx.Err(); over != nil {
-		return over
-	}
-	return store.ErrNotFound
-}
-
-// writeTurn waits until this process may write to an SQLite database.
-func (s *Store) writeTurn(ctx context.Context) (release func(), err error) {
-	if s.writing == nil {
-		return func() {}, nil
-	}
-	select {
-	case s.writing <- struct{}{}:
-		return func() { <-s.writing }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

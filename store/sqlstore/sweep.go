@@ -45,7 +45,7 @@ func (s *Store) sweepBatchOnce(ctx context.Context) (int64, error) {
 	c := &call{store: s, verb: "sweep", caller: ctx}
 	c.ctx, c.cancel = context.WithTimeout(ctx, sweepTimeout)
 	defer c.end()
-	return c.exec(&s.sql.sweep, &params{limit: int64(s.sweepBatch)})
+	return c.exec(s.db, &s.sql.sweep, &params{limit: int64(s.sweepBatch)})
 }
 
 // sweepUntilDone is the body of the sweeper. Its pauses are a little uneven, so
