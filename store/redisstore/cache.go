@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/ginwx/wxlogin/internal/recent"
+	"github.com/ginwx/wxlogin/store"
 )
 
 const (
@@ -34,8 +35,9 @@ const (
 //
 // The server's message that an entry has changed may arrive after the answer to
 // whoever changed it, and over another connection. So that this process never
-// serves what it has just changed itself, reads of such a key go to the server
-// until whatever the client may hold of it has expired.
+// serves what it has just changed itself, such a key is read by a command of its
+// own, of which the client cannot have an older answer, until whatever the client
+// may hold by other commands has expired.
 type LocalCache struct {
 	maxStaleness time.Duration
 	start        time.Time // times are counted from here
@@ -43,15 +45,16 @@ type LocalCache struct {
 	shards       [cacheShards]cacheShard
 
 	listens atomic.Bool
+	changes atomic.Uint64 // how many there were
 }
 
 type cacheShard struct {
 	mu       sync.RWMutex
 	sessions recent.Map[cachedSession]
 	room     int // for how many sessions
-	changed  recent.Map[time.Duration]
-	allUntil time.Duration // until when every key counts as changed
-	news     uint64        // counts what may have made a value that is being read an old one
+	changed  recent.Map[change]
+	all      change // of every key
+	news     uint64 // counts what may have made a value that is being read an old one
 
 	_ [64]byte // shards are written by different cores
 }
@@ -67,6 +70,12 @@ type cachedSession struct {
 func (s *cacheShard) drop(key string) {
 	s.news++
 	s.sessions.Delete(key)
+}
+
+// change is of a key by this process.
+type change struct {
+	number uint64        // no two are the same
+	until  time.Duration // when the client has forgotten what was before
 }
 
 // NewLocalCache returns an empty cache for some maxSessions sessions, about 300
@@ -126,15 +135,21 @@ func (c *LocalCache) get(key string) (string, bool) {
 	return e.value, true
 }
 
-// begin is called before a key is read, and returns what fill needs. It reports
-// whether the client's own cache may answer: not if the key was changed here so
-// recently that such an answer may be older.
-func (c *LocalCache) begin(key string) (news uint64, mayCache bool) {
+// begin is called before a key is read. It returns what fill needs, and the number
+// of the change by this process, if there was one of late, which the client's answer
+// must not be older than; else 0.
+func (c *LocalCache) begin(key string) (news, changed uint64) {
 	s := c.shardOf(key)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	until, _ := s.changed.Get(key)
-	return s.news, max(until, s.allUntil) <= time.Since(c.start)
+	now := time.Since(c.start)
+	last, _ := s.changed.Get(key)
+	for _, ch := range [...]change{last, s.all} {
+		if now < ch.until {
+			changed = max(changed, ch.number)
+		}
+	}
+	return s.news, changed
 }
 
 // fill keeps what was read of a key since begin, for left, unless there was news
@@ -161,10 +176,11 @@ func (c *LocalCache) change(key string) {
 	defer s.mu.Unlock()
 	s.drop(key)
 	s.changed.Turn(now, c.maxStaleness, 0)
+	ch := change{number: c.changes.Add(1), until: now + c.maxStaleness}
 	if s.changed.Len() < maxChanged/cacheShards {
-		s.changed.Put(key, now+c.maxStaleness)
+		s.changed.Put(key, ch)
 	} else {
-		s.allUntil = now + c.maxStaleness
+		s.all = ch
 	}
 }
 
@@ -209,13 +225,14 @@ func (s *Store) changes(keys ...string) (done func()) {
 	return change
 }
 
-// getToCache is GET of the server, or of the client's own cache, and keeps the answer.
+// getToCache is GET of the server, or of the client's own cache, and keeps the
+// answer. A miss need not be certain.
 func (s *Store) getToCache(ctx context.Context, key string) ([]byte, error) {
-	news, mayCache := s.cache.begin(key)
-	if !mayCache {
-		return s.get(ctx, key)
+	news, changed := s.cache.begin(key)
+	reply := s.client.DoCache(ctx, s.wholeOf(key, changed), s.cache.maxStaleness)
+	if raw, err := reply.AsBytes(); err == nil && len(raw) == 0 {
+		return nil, store.ErrNotFound // GETRANGE's answer; no entry is empty
 	}
-	reply := s.client.DoCache(ctx, s.client.B().Get().Key(key).Cache().Pin(), s.cache.maxStaleness)
 	value, err := valueOf(reply)
 	if err != nil {
 		return nil, err
@@ -226,4 +243,17 @@ func (s *Store) getToCache(ctx context.Context, key string) ([]byte, error) {
 	}
 	// The client's cache keeps the bytes, and the caller may change them.
 	return []byte(text), nil
+}
+
+// beyondEntry is more bytes than an entry has.
+const beyondEntry = 1 << 20
+
+// wholeOf reads a whole entry, after each change by a command of its own: the
+// client caches answers by command, and the server cuts a range that is too long.
+// The client may repeat a command after it has recycled it, so it is pinned.
+func (s *Store) wholeOf(key string, changed uint64) rueidis.Cacheable {
+	if changed == 0 {
+		return s.client.B().Get().Key(key).Cache().Pin()
+	}
+	return s.client.B().Getrange().Key(key).Start(0).End(beyondEntry + int64(changed)).Cache().Pin()
 }

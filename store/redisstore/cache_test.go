@@ -16,10 +16,9 @@ import (
 
 func sleep(d time.Duration) { <-time.After(d) }
 
-// changedLately reports whether the client's cache must not answer for a key.
 func (c *LocalCache) changedLately(key string) bool {
-	_, mayCache := c.begin(key)
-	return !mayCache
+	_, changed := c.begin(key)
+	return changed > 0
 }
 
 func (c *LocalCache) read(key, value string, left time.Duration) {
@@ -27,7 +26,7 @@ func (c *LocalCache) read(key, value string, left time.Duration) {
 	c.fill(key, value, news, left)
 }
 
-func TestAChangedKeyIsReadFromTheServerForTheWholeStaleness(t *testing.T) {
+func TestAChangeIsRememberedForTheWholeStaleness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = time.Minute
 		c := NewLocalCache(most, 1000)
@@ -53,6 +52,20 @@ func TestAChangedKeyIsReadFromTheServerForTheWholeStaleness(t *testing.T) {
 			sleep(time.Duration(shift) * most / 12)
 		}
 	})
+}
+
+func TestNoTwoChangesAreReadAlike(t *testing.T) {
+	c := NewLocalCache(time.Hour, 1000)
+	seen := make(map[uint64]bool)
+	for i := range 3 * maxChanged {
+		key := strconv.Itoa(i % (2 * maxChanged)) // some again, some beyond what is remembered
+		c.change(key)
+		_, changed := c.begin(key)
+		if changed == 0 || seen[changed] {
+			t.Fatalf("change number %d of a key is read like another one", i)
+		}
+		seen[changed] = true
+	}
 }
 
 func TestWhatIsRememberedOfChangesIsBounded(t *testing.T) {
@@ -94,8 +107,8 @@ func TestWhatWasReadBeforeNewsOfItIsNotKept(t *testing.T) {
 		"the server tells of a change": {func(c *LocalCache) { c.shardOf("k").drop("k") }, false},
 	} {
 		c := NewLocalCache(time.Hour, 1000)
-		news, mayCache := c.begin("k")
-		if !mayCache {
+		news, changed := c.begin("k")
+		if changed > 0 {
 			t.Fatalf("%s: an empty cache knows of a change", name)
 		}
 		test.news(c)
