@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -341,52 +340,4 @@ func TestAnAccountThatNobodyListsIsTidiedByItsLogins(t *testing.T) {
 			t.Errorf("%d keys are listed after 1,000 logins and logouts, want at most 128", n)
 		}
 	})
-}
-
-// TestAKeyThatIsListedAnewStaysListed adds an entry again at the moment between
-// somebody's look at the index and the removal of what was gone then.
-func TestAKeyThatIsListedAnewStaysListed(t *testing.T) {
-	ctx := context.Background()
-	listFor := func(s *redisstore.Store) error { _, err := s.ListFor(ctx, "account:a"); return err }
-	deleteFor := func(s *redisstore.Store) error { return s.DeleteFor(ctx, "account:a") }
-	for name, test := range map[string]struct {
-		look func(*redisstore.Store) error
-		gone bool // before the look
-	}{
-		"ListFor":                    {listFor, true},
-		"DeleteFor of what was gone": {deleteFor, true},
-		"DeleteFor":                  {deleteFor, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := engine.StartRedis(t)
-			client := connectTo(t, server)
-			proxy := faultproxy.Start(t, engine.Addr(engine.FreePort(t)), server.Addr())
-			s, elsewhere := redisstore.New(connect(t, rueidis.ClientOption{InitAddress: []string{proxy.Addr()}})), redisstore.New(client)
-			add := func() {
-				if added, err := elsewhere.AddFor(ctx, "account:a", "session:a", []byte("v"), time.Hour); !added || err != nil {
-					t.Errorf("AddFor: %v, %v", added, err)
-				}
-			}
-			add()
-			if test.gone {
-				if err := elsewhere.Delete(ctx, "session:a"); err != nil {
-					t.Fatal(err)
-				}
-				age(t, client, indexes(t, client)[0])
-			}
-			var once sync.Once
-			proxy.Set(faultproxy.Fault{Request: func(piece []byte) faultproxy.Verdict {
-				if strings.Contains(string(piece), "EVALSHA") {
-					once.Do(add)
-				}
-				return faultproxy.Pass
-			}})
-			if err := test.look(s); err != nil {
-				t.Fatal(err)
-			}
-			if n := list(t, elsewhere, "account:a"); n != 1 {
-				t.Errorf("%d entries are listed, want the one that was added again", n)
-			}
-		})
-	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/ginwx/wxlogin/integration/engine"
 	"github.com/ginwx/wxlogin/integration/faultproxy"
 	"github.com/ginwx/wxlogin/integration/testapp"
-	"github.com/ginwx/wxlogin/store"
 	"github.com/ginwx/wxlogin/store/redisstore"
 )
 
@@ -197,36 +196,4 @@ func mendSaving(t *testing.T, s *site) {
 	}
 	s.server.Must(t, "BGSAVE")
 	s.server.WaitFor(t, "rdb_last_bgsave_status:ok", "INFO", "persistence")
-}
-
-// TestAServerThatMayNotKnowCannotSayThatASessionIsGone asks servers that lack what
-// the primary has: a replica that never got it, and a primary cut off from its
-// replicas.
-func TestAServerThatMayNotKnowCannotSayThatASessionIsGone(t *testing.T) {
-	for name, setting := range map[string][]string{
-		"replica":               {"REPLICAOF", "127.0.0.1", "1"},
-		"primary that is alone": {"CONFIG", "SET", "min-replicas-to-write", "1"},
-	} {
-		for cached, maxStaleness := range map[string]time.Duration{"without a local cache": 0, "with a local cache": time.Minute} {
-			t.Run(name+" "+cached, func(t *testing.T) {
-				server := engine.StartRedis(t)
-				s := cachedStore(t, server, maxStaleness)
-				server.Must(t, setting...)
-				ctx := context.Background()
-				for verb, call := range map[string]func() error{
-					"Get":       func() error { _, err := s.Get(ctx, "session:a"); return err },
-					"Swap":      func() error { _, err := s.Swap(ctx, "session:a", nil, nil, time.Minute); return err },
-					"Add":       func() error { _, err := s.Add(ctx, "session:a", nil, time.Minute); return err },
-					"Delete":    func() error { return s.Delete(ctx, "session:a") },
-					"DeleteFor": func() error { return s.DeleteFor(ctx, "account:a") },
-				} {
-					for range 2 {
-						if err := call(); err == nil || errors.Is(err, store.ErrNotFound) {
-							t.Errorf("%s: %v, want an error that is no miss", verb, err)
-						}
-					}
-				}
-			})
-		}
-	}
 }

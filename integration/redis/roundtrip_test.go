@@ -77,8 +77,9 @@ func TestRoundTrips(t *testing.T) {
 			c := newCounted(t, test.opts...)
 			ctx := context.Background()
 			value := []byte("v")
+			account := "" // another one in each round, so that there is no index yet
 			addFor := func() error {
-				_, err := c.AddFor(ctx, "account:a", "session:a", value, time.Hour)
+				_, err := c.AddFor(ctx, account, "session:a", value, time.Hour)
 				return err
 			}
 			verbs := []struct {
@@ -97,10 +98,13 @@ func TestRoundTrips(t *testing.T) {
 				{"Swap of an owned entry", 1, func() error { _, err := c.Swap(ctx, "session:a", value, value, time.Hour+14*time.Minute); return err }},
 				{"Swap to a much longer life", 3, func() error { _, err := c.Swap(ctx, "session:a", value, value, 2*time.Hour); return err }},
 				{"Swap to that life again", 1, func() error { _, err := c.Swap(ctx, "session:a", value, value, 2*time.Hour); return err }},
-				{"ListFor", 2, func() error { _, err := c.ListFor(ctx, "account:a"); return err }},
-				{"DeleteFor", 3, func() error { return c.DeleteFor(ctx, "account:a") }},
+				{"ListFor", 2, func() error { _, err := c.ListFor(ctx, account); return err }},
+				{"DeleteFor", 3, func() error { return c.DeleteFor(ctx, account) }},
+				{"ListFor of an account without sessions", 1, func() error { _, err := c.ListFor(ctx, "account:none"); return err }},
+				{"DeleteFor of an account without sessions", 1, func() error { return c.DeleteFor(ctx, "account:none") }},
 			}
 			for round := range 2 {
+				account = fmt.Sprint("account:", round)
 				for _, verb := range verbs {
 					got := c.trips(t, verb.call)
 					if loaded := round > 0; loaded && got != verb.want {

@@ -117,11 +117,11 @@ func (s *Store) listOwned(ctx context.Context, id string) ([]store.Entry, error)
 	for len(listed) > 0 {
 		part := listed[:min(chunk, len(listed))]
 		listed = listed[len(part):]
-		cmds := make(rueidis.Commands, 0, len(part))
+		reads := make([]rueidis.LuaExec, 0, len(part))
 		for _, l := range part {
-			cmds = append(cmds, s.client.B().Get().Key(s.prefix+l.Member).Build())
+			reads = append(reads, rueidis.LuaExec{Keys: []string{s.prefix + l.Member}})
 		}
-		for i, reply := range s.client.DoMulti(ctx, cmds...) {
+		for i, reply := range readEachScript.ExecMulti(ctx, s.client, reads...) {
 			value, err := ownedValue(reply, id)
 			if err != nil {
 				return nil, failed("list for", err)
@@ -165,11 +165,6 @@ func (s *Store) DeleteFor(ctx context.Context, owner string) error {
 	if err != nil {
 		return failed("delete for", err)
 	}
-	if len(listed) == 0 {
-		if err := emptyScript.Exec(ctx, s.client, []string{s.indexKey(id)}, nil).Error(); err != nil {
-			return failed("delete for", err)
-		}
-	}
 	keys := make([]string, 0, len(listed))
 	for _, l := range listed {
 		keys = append(keys, l.Member)
@@ -196,9 +191,12 @@ func (s *Store) deleteOwned(ctx context.Context, id string, part []rueidis.ZScor
 		if err != nil {
 			return err
 		}
+		// Where an entry is written by the script that lists it, this one was there,
+		// so nobody is about to write it. In single-key mode it may have been an
+		// older one than the listing.
 		grace := pendingGrace
-		if deleted == 1 {
-			grace = 0 // it was there, so nobody is about to write it
+		if deleted == 1 && !s.oneKey {
+			grace = 0
 		}
 		gone = append(gone, unlisting{part[i], grace})
 	}
@@ -208,7 +206,7 @@ func (s *Store) deleteOwned(ctx context.Context, id string, part []rueidis.ZScor
 }
 
 func (s *Store) listings(ctx context.Context, id string) ([]rueidis.ZScore, error) {
-	return s.client.Do(ctx, s.client.B().Zrange().Key(s.indexKey(id)).Min("0").Max("-1").Withscores().Build()).AsZScores()
+	return listScript.Exec(ctx, s.client, []string{s.indexKey(id)}, nil).AsZScores()
 }
 
 // unlisting is a key to be removed from an index unless it was listed anew.

@@ -104,24 +104,24 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, failed("get", err) // no cache would look
 	}
 	isSession := strings.HasPrefix(key, sessionPrefix)
-	isCached := isSession && s.cache != nil
 	key = s.prefix + key
-	if isCached {
+	if isSession && s.cache != nil {
 		if value, ok := s.cache.get(key); ok {
 			return []byte(value), nil
 		}
 	}
 	limited := s.limit(ctx)
 	defer limited.release()
-	get := s.get
-	if isCached {
-		get = s.getToCache
+	if isSession {
+		get := s.get
+		if s.cache != nil {
+			get = s.getToCache
+		}
+		if value, err := get(limited, key); !errors.Is(err, store.ErrNotFound) {
+			return value, err
+		}
 	}
-	value, err := get(limited, key)
-	if isSession && errors.Is(err, store.ErrNotFound) {
-		return valueOf(readScript.Exec(limited, s.client, []string{key}, nil))
-	}
-	return value, err
+	return valueOf(readScript.Exec(limited, s.client, []string{key}, nil))
 }
 
 // get is GET of the server. The client repeats reads over another connection where
@@ -132,11 +132,12 @@ func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
 	return valueOf(s.client.Do(ctx, s.client.B().Get().Key(key).Build().Pin()))
 }
 
-// sessionPrefix is of the keys that are read on every request, and whose absence
-// is answered 401. They alone are cached: the mark that a revocation leaves must
-// be seen at once by a login that is under way, and what is read to be swapped
-// must be what is there. And a miss of theirs is checked: neither the cache nor a
-// server that was the primary once can say that a live session is gone.
+// sessionPrefix is of the keys that are read on every request. They alone are
+// cached: the mark that a revocation leaves must be seen at once by a login that is
+// under way, and what is read to be swapped must be what is there. And they are
+// there as a rule, so they are read by a plain GET; neither it nor the cache can say
+// that one is gone, which a second look confirms. Other keys often are not there,
+// and are read by the script at once.
 const sessionPrefix = "session:"
 
 // valueOf reads the reply to a GET.

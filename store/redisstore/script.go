@@ -78,21 +78,27 @@ return redis.call('ZCARD', KEYS[1])
 // little of what has happened since, fails there instead of saying "absent".
 const luaPrimary = `redis.call('DEL', KEYS[1])`
 
-// readScript is GET whose miss is certain.
-var readScript = rueidis.NewLuaScript(`
+// luaRead is GET whose miss is certain.
+const luaRead = `
 local raw = redis.call('GET', KEYS[1])
 if not raw then
 	` + luaPrimary + `
 end
 return raw
-`)
+`
 
-// emptyScript fails on a server that cannot be sure that KEYS[1] is absent.
-var emptyScript = rueidis.NewLuaScript(`
-if redis.call('EXISTS', KEYS[1]) == 0 then
-	` + luaPrimary + `
-end
-return 1
+// readEachScript is for ExecMulti, which would ask every node first whether it has
+// the script.
+var (
+	readScript     = rueidis.NewLuaScript(luaRead)
+	readEachScript = rueidis.NewLuaScriptNoSha(luaRead)
+)
+
+// listScript returns the keys of an index with their scores, and fails where a key
+// may be lacking. No key is empty, so its ZREM changes nothing.
+var listScript = rueidis.NewLuaScript(`
+redis.call('ZREM', KEYS[1], '')
+return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 `)
 
 // writeScript sets or swaps the value of KEYS[1] to ARGV[2] for ARGV[1]
@@ -139,7 +145,7 @@ return 1
 var deleteOwnedScript = rueidis.NewLuaScriptNoSha(`
 local raw = redis.call('GET', KEYS[1])
 if not raw then
-	return 0
+	return ` + luaPrimary + `
 end
 if string.sub(raw, 1, 1) ~= '\2' or string.sub(raw, 2, 17) ~= ARGV[1] then
 	return 2
