@@ -21,11 +21,14 @@ type Ledger struct {
 	Revived     atomic.Int64 // tokens that worked after their logout was answered 204
 	Refused     atomic.Int64 // tokens that were refused while they were live
 	SomeoneElse atomic.Int64 // the answer is for another user
-	Odd         atomic.Int64 // an answer that fits nothing
+	Odd         atomic.Int64 // an answer that fits nothing, or a 503 without a Retry-After
 	Unlisted    atomic.Int64 // a token that outlived the revocation of its account
 
 	Slowest atomic.Int64 // the longest answer, in nanoseconds
-	// Outages are, for every kill, the time until the last failure.
+
+	EngineKills, InstanceKills int // after each of which it was started again
+	// Outages are, for every kill, or kill of both at the same time, the time until
+	// the last failure.
 	Outages []time.Duration
 
 	lastFailure atomic.Int64
@@ -36,10 +39,22 @@ type Ledger struct {
 
 // String has all counts in one line.
 func (l *Ledger) String() string {
-	return fmt.Sprintf("logins %d, requests %d, logouts %d, unavailable %d | lost %d, revived %d, refused %d, someone else's %d, odd %d, unlisted %d | kills %d, longest outage %v, slowest answer %v",
+	return fmt.Sprintf("logins %d, requests %d, logouts %d, unavailable %d | lost %d, revived %d, refused %d, someone else's %d, odd %d, unlisted %d | kills of the engine %d, of an instance %d, longest outage %v, slowest answer %v",
 		l.Logins.Load(), l.Requests.Load(), l.Logouts.Load(), l.Unavailable.Load(),
 		l.Lost.Load(), l.Revived.Load(), l.Refused.Load(), l.SomeoneElse.Load(), l.Odd.Load(), l.Unlisted.Load(),
-		len(l.Outages), slices.Max(l.Outages).Round(time.Millisecond), time.Duration(l.Slowest.Load()).Round(time.Millisecond))
+		l.EngineKills, l.InstanceKills, slices.Max(l.Outages).Round(time.Millisecond), time.Duration(l.Slowest.Load()).Round(time.Millisecond))
+}
+
+// Broken returns how many tokens were lost, revived, refused or unlisted, each of
+// them once, even if more than one of that happened to it.
+func (l *Ledger) Broken() int64 {
+	var n int64
+	for _, tok := range l.all() {
+		if tok.lost.Load() || tok.revived.Load() || tok.refused.Load() || tok.unlisted.Load() {
+			n++
+		}
+	}
+	return n
 }
 
 // Check fails the test if anything broke, or if too little happened to tell.
@@ -65,7 +80,7 @@ func (l *Ledger) CheckIdentities(t *testing.T) {
 	if n := l.Odd.Load(); n != 0 {
 		t.Errorf("%d answers fit nothing, such as:\n%s", n, strings.Join(l.oddity, "\n"))
 	}
-	if l.Logins.Load() < 100 || l.Requests.Load() < 100 || l.Logouts.Load() < 50 || l.Unavailable.Load() == 0 {
+	if l.InstanceKills == 0 || l.Logins.Load() < 100 || l.Requests.Load() < 100 || l.Logouts.Load() < 50 || l.Unavailable.Load() == 0 {
 		t.Error("too little happened: the test proves nothing")
 	}
 }
@@ -76,7 +91,7 @@ type token struct {
 	leaving    atomic.Bool  // a logout was sent
 	outAt      atomic.Int64 // when a logout was first answered, 0 for not yet
 
-	lost, revived, refused atomic.Bool
+	lost, revived, refused, unlisted atomic.Bool
 }
 
 // once counts a token in n unless flag says that it was.

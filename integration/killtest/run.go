@@ -28,12 +28,14 @@ type Engine interface {
 	Restart() // starts it again with what it had on disk, and waits until it serves
 }
 
-// Config says how to run.
+// Config says how to run. In every round the engine is killed and started again,
+// and so is one of the instances: together with the engine in every other round,
+// and after the engine in the others.
 type Config struct {
-	Engine Engine
+	Engine Engine        // nil for a store without a server, where only instances are killed
 	Store  string        // what the instances give to Open
 	Rounds int           // default 10
-	Load   time.Duration // between two kills; default 700 ms
+	Load   time.Duration // between two rounds; default 700 ms
 
 	// Staleness is for how long after a logout another instance may still serve
 	// the session. Default 0.
@@ -51,10 +53,12 @@ const (
 // run is one run of the test.
 type run struct {
 	*Ledger
-	addrs  []string
-	client *http.Client
-	users  atomic.Int64
-	stale  time.Duration
+	engine    Engine // nil for none
+	addrs     []string
+	instances []*engine.Process
+	client    *http.Client
+	users     atomic.Int64
+	stale     time.Duration
 }
 
 // Run does it all and returns the counts, without judging them. s is a store for
@@ -67,14 +71,13 @@ func Run(t *testing.T, s store.Store, cfg Config) *Ledger {
 	if cfg.Load == 0 {
 		cfg.Load = 700 * time.Millisecond
 	}
-	r := &run{Ledger: new(Ledger), client: &http.Client{Timeout: answerTime}, stale: cfg.Staleness}
+	r := &run{Ledger: new(Ledger), engine: cfg.Engine, client: &http.Client{Timeout: answerTime}, stale: cfg.Staleness}
 	defer r.client.CloseIdleConnections()
 	epoch := strconv.FormatInt(time.Now().UnixNano(), 10)
-	var instances []*engine.Process
 	for range 2 {
 		addr := engine.Addr(engine.FreePort(t))
 		r.addrs = append(r.addrs, addr)
-		instances = append(instances, engine.Start(t, engine.Spec{
+		r.instances = append(r.instances, engine.Start(t, engine.Spec{
 			Path: os.Args[0], AsSelf: true, Ready: r.ready(addr),
 			Env: []string{envStore + "=" + cfg.Store, envAddr + "=" + addr, envEpoch + "=" + epoch},
 		}))
@@ -94,19 +97,7 @@ func Run(t *testing.T, s store.Store, cfg Config) *Ledger {
 	}
 	for round := range cfg.Rounds {
 		pause(cfg.Load)
-		killInstance := round%2 == 1
-		begin := time.Now()
-		cfg.Engine.Kill()
-		if killInstance {
-			instances[round/2%2].Kill()
-		}
-		pause(downtime)
-		cfg.Engine.Restart()
-		if killInstance {
-			instances[round/2%2].Restart()
-		}
-		r.recovered(t)
-		r.Outages = append(r.Outages, max(0, time.Unix(0, r.lastFailure.Load()).Sub(begin)))
+		r.round(t, round)
 	}
 	pause(cfg.Load)
 	stop.Store(true)
@@ -114,6 +105,52 @@ func Run(t *testing.T, s store.Store, cfg Config) *Ledger {
 	r.settle(t)
 	r.revokeAll(t, s)
 	return r.Ledger
+}
+
+// round kills the engine and one of the instances, each of which is the one in two
+// rounds out of four.
+func (r *run) round(t *testing.T, number int) {
+	t.Helper()
+	instance := r.instances[number/2%len(r.instances)]
+	switch {
+	case r.engine == nil:
+		r.kill(t, nil, instance)
+	case number%2 == 1:
+		r.kill(t, r.engine, instance)
+	default:
+		r.kill(t, r.engine, nil)
+		r.kill(t, nil, instance)
+	}
+}
+
+// kill kills what is not nil, both at the same time, and starts it again. It fails
+// the test if what it killed lives on, and counts it otherwise.
+func (r *run) kill(t *testing.T, server Engine, instance *engine.Process) {
+	t.Helper()
+	begin := time.Now()
+	if server != nil {
+		server.Kill()
+		if p, ok := server.(interface{ Running() bool }); ok && p.Running() {
+			t.Fatal("the engine survived its kill")
+		}
+		r.EngineKills++
+	}
+	if instance != nil {
+		if !instance.Running() {
+			t.Fatal("the instance that is to be killed has ended by itself")
+		}
+		instance.Kill()
+		r.InstanceKills++
+	}
+	pause(downtime)
+	if server != nil {
+		server.Restart()
+	}
+	if instance != nil {
+		instance.Restart()
+	}
+	r.recovered(t)
+	r.Outages = append(r.Outages, max(0, time.Unix(0, r.lastFailure.Load()).Sub(begin)))
 }
 
 func pause(d time.Duration) {
@@ -275,8 +312,19 @@ func (r *run) revokeAll(t *testing.T, s store.Store) {
 	}
 	for _, tok := range r.all() {
 		if status, _ := r.certain(t, r.addrs[0], tok); status != http.StatusUnauthorized {
-			r.Unlisted.Add(1)
+			once(&r.Unlisted, &tok.unlisted)
 		}
+	}
+}
+
+// checkRetryAfter counts a 503 as odd that does not say for how many seconds a
+// client should wait.
+func (r *run) checkRetryAfter(resp *http.Response) {
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		return
+	}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err != nil || seconds < 1 {
+		r.odd(resp.Request.Method+" "+resp.Request.URL.Path+" with Retry-After "+strconv.Quote(resp.Header.Get("Retry-After")), resp.StatusCode, "")
 	}
 }
 
@@ -308,6 +356,7 @@ func (r *run) call(ctx context.Context, method, url, token string, body []byte) 
 		return 0, "", err
 	}
 	defer resp.Body.Close()
+	r.checkRetryAfter(resp)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	return resp.StatusCode, string(text), err
 }

@@ -67,6 +67,41 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 			l.Check(t)
 		})
 	}
+	t.Run("in a cluster without replicas", func(t *testing.T) {
+		t.Parallel()
+		p := &primaries{t: t, nodes: engine.StartCluster(t, 3, 0, durable...)}
+		name := addresses(p.nodes)
+		option, _ := parse(name)
+		l := killtest.Run(t, redisstore.New(connect(t, option)), killtest.Config{
+			Engine: p, Store: name, Load: 400 * time.Millisecond, // a node is slow to come back
+		})
+		t.Log(l)
+		l.Check(t)
+	})
+}
+
+// primaries is a cluster without replicas: what a node holds is away until the node
+// is back.
+type primaries struct {
+	t     *testing.T
+	nodes []*engine.Redis
+	next  int
+}
+
+// Kill kills one of the nodes, each time another one.
+func (p *primaries) Kill() {
+	p.nodes[p.next%len(p.nodes)].Kill()
+	p.next++
+}
+
+// Restart starts the killed node and waits until all serve every slot: a node that
+// has started takes two seconds before it does.
+func (p *primaries) Restart() {
+	p.t.Helper()
+	p.nodes[(p.next-1)%len(p.nodes)].Restart()
+	for _, node := range p.nodes {
+		node.WaitFor(p.t, "cluster_state:ok", "CLUSTER", "INFO")
+	}
 }
 
 // replicated is what the documentation recommends: a primary refuses writes that
@@ -203,13 +238,17 @@ func TestAFailoverLosesLittle(t *testing.T) {
 const failovers = 3
 
 // fewLost fails the test where failovers lost more than what was written around
-// them. How much that is depends on how busy the machine is: sentinels that get no
-// processor time replace a primary that is alive, which takes writes for a while
-// that nobody will ever see.
+// them. A session that the new primary never got is lost as well, and is refused
+// when its user comes back: that is a loss, whether it is seen at once or at the
+// end, and is counted once for each token. How much all that is depends on how busy
+// the machine is: sentinels that get no processor time replace a primary that is
+// alive, which takes writes for a while that nobody will ever see.
 func fewLost(t *testing.T, l *killtest.Ledger) {
 	t.Helper()
-	if n := l.Lost.Load() + l.Revived.Load() + l.Unlisted.Load(); n > l.Logins.Load()/10 {
-		t.Errorf("%d failovers lost or revived %d of %d tokens", failovers, n, l.Logins.Load())
+	n := l.Broken()
+	t.Logf("%d failovers lost, refused or revived %d of %d tokens", failovers, n, l.Logins.Load())
+	if n > l.Logins.Load()/10 {
+		t.Errorf("%d failovers broke %d of %d tokens, want at most a tenth", failovers, n, l.Logins.Load())
 	}
 }
 
