@@ -38,7 +38,10 @@ func StartMariaDB(t testing.TB, args ...string) *MariaDB {
 		"--socket=" + m.socket, "--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve",
 		"--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M", "--max-connections=60",
 	}, args...)
-	m.Process = Start(t, Spec{Path: server, Args: settings, Dir: m.Dir, Account: account, Ready: m.ready})
+	// A full disk is an error to the server. So shall be the limit of LimitFiles,
+	// whose signal would end it.
+	args = append([]string{"-c", `trap "" XFSZ; exec "$0" "$@"`, server}, settings...)
+	m.Process = Start(t, Spec{Path: "/bin/sh", Args: args, Dir: m.Dir, Account: account, Ready: m.ready})
 	m.setUp(t)
 	return m
 }
@@ -70,6 +73,13 @@ func (m *MariaDB) setUp(t testing.TB) {
 func (m *MariaDB) Freeze() {
 	m.Process.Freeze()
 	waitStopped(m.t, m.PID())
+}
+
+// LimitFiles lets no file of the server grow beyond so many bytes, as if the disk
+// were full; a negative number is no limit. It needs prlimit of util-linux.
+func (m *MariaDB) LimitFiles(bytes int) {
+	m.t.Helper()
+	limitFiles(m.t, "mysql", bytes, m.PID())
 }
 
 // RootDSN names the server's database for a user with all rights.

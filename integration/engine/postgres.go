@@ -102,6 +102,28 @@ func (pg *Postgres) Thaw() {
 	pg.Process.Thaw()
 }
 
+// LimitFiles lets no file of the server grow beyond so many bytes, as if the disk
+// were full; a negative number is no limit. It needs prlimit of util-linux.
+func (pg *Postgres) LimitFiles(bytes int) {
+	pg.t.Helper()
+	limitFiles(pg.t, "postgres", bytes, pg.PID()) // what it starts has the same limit
+	for _, pid := range children(pg.PID()) {
+		limitFiles(pg.t, "postgres", bytes, pid)
+	}
+}
+
+func limitFiles(t testing.TB, account string, bytes, pid int) {
+	t.Helper()
+	limit := "unlimited"
+	if bytes >= 0 {
+		limit = strconv.Itoa(bytes)
+	}
+	out, err := TryRun(t, account, Find(t, "prlimit"), "--pid", strconv.Itoa(pid), "--fsize="+limit+":")
+	if err != nil && runningThreads(pid) > 0 { // else it has ended by itself
+		t.Fatalf("prlimit: %v\n%s", err, out)
+	}
+}
+
 // DSN names the server's database, for pgx and pq alike.
 func (pg *Postgres) DSN() string {
 	return fmt.Sprintf("postgres://wxlogin@%s/postgres?sslmode=disable", Addr(pg.Port))

@@ -269,6 +269,7 @@ func TestAnOutageOfPostgreSQLIsAnswered503AndEndsByItself(t *testing.T) {
 					hold("LOCK TABLE wxlogin_entries IN ACCESS EXCLUSIVE MODE"), release, down, false},
 				outage{"somebody locks the rows",
 					hold("SELECT * FROM wxlogin_entries FOR UPDATE"), release, expect{logout: wxlogin.ErrStoreUnavailable}, false},
+				outage{"the disk is full", filesMayNotGrow(fillPostgres), filesMayGrow("VACUUM wxlogin_entries"), roomless, false},
 				outage{"the table is gone",
 					statements("ALTER TABLE wxlogin_entries RENAME TO away"),
 					statements("ALTER TABLE away RENAME TO wxlogin_entries"), down, false},
@@ -300,6 +301,7 @@ func TestAnOutageOfMariaDBIsAnswered503AndEndsByItself(t *testing.T) {
 			sequence(release, statements("SET GLOBAL innodb_lock_wait_timeout = 50")), readable, false},
 		outage{"the table is gone",
 			statements("RENAME TABLE wxlogin_entries TO away"), statements("RENAME TABLE away TO wxlogin_entries"), down, false},
+		outage{"the disk is full", filesMayNotGrow(fillMariaDB), filesMayGrow("OPTIMIZE TABLE wxlogin_entries"), roomless, false},
 	) {
 		t.Run(o.name, func(t *testing.T) { o.strike(t, s) })
 	}

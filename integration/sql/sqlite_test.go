@@ -53,6 +53,7 @@ func TestAnOutageOfSQLiteIsAnswered503AndEndsByItself(t *testing.T) {
 				{"another process writes", begin("BEGIN IMMEDIATE"), end, readable, false},
 				{"another process locks the file", begin("BEGIN EXCLUSIVE"), end, exclusive, false},
 				{"the pool is exhausted", takeConnections, giveConnectionsBack, down, false},
+				{"the file may not grow", fileMayNotGrow, fileMayGrow, roomless, false},
 				{"the table is gone", statements("ALTER TABLE wxlogin_entries RENAME TO away"), statements("ALTER TABLE away RENAME TO wxlogin_entries"), down, false},
 			} {
 				t.Run(o.name, func(t *testing.T) { o.strike(t, s) })
