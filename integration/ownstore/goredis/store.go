@@ -12,22 +12,35 @@ import (
 	"github.com/ginwx/wxlogin/store"
 )
 
-const indexTTL = 60 * 24 * time.Hour // longer than MaxLifetime and IdleTimeout together
-
-// Store keeps entries as "owner\nvalue", and the keys of an owner in a sorted set
-// by when they were added. Make the client with ContextTimeoutEnabled, so that calls
-// end in time, and MaxRetries -1, so that an Add is not repeated and then told false.
+// Store keeps entries as "owner\nvalue", and the keys of an owner in a sorted set by
+// the server's time when they were added. Make the client with ContextTimeoutEnabled,
+// so that calls end in time, and MaxRetries -1, so that no Add is repeated and told false.
 type Store struct{ Client redis.UniversalClient }
 
 var swap = redis.NewScript(`
 local v = redis.call('GET', KEYS[1])
-if not v then return -1 end local n = string.find(v, '\n', 1, true)
+if not v then return -1 end
+local n = string.find(v, '\n', 1, true)
 if string.sub(v, n + 1) ~= ARGV[1] then return 0 end
 return redis.call('SET', KEYS[1], string.sub(v, 1, n) .. ARGV[2], 'PX', ARGV[3]) and 1`)
 
-var deleteOwned = redis.NewScript(`
+// owned returns the value of an entry of the owner, and deletes it if told to.
+var owned = redis.NewScript(`
 local v = redis.call('GET', KEYS[1]) or ''
-return string.sub(v, 1, #ARGV[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
+if string.sub(v, 1, #ARGV[1]) ~= ARGV[1] then return false end
+return (ARGV[2] == 'list' or redis.call('DEL', KEYS[1])) and string.sub(v, #ARGV[1] + 1)`)
+
+var index = redis.NewScript(`
+return redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) and redis.call('EXPIRE', KEYS[1], ARGV[2])`)
+
+// tidy takes keys without an entry off an index, but not within a minute of AddFor,
+// whose entry may be on its way: an AddFor of the same key starts the minute anew.
+var tidy = redis.NewScript(`
+local now = redis.call('TIME')[1]
+for _, key in ipairs(ARGV) do
+	if now - (redis.call('ZSCORE', KEYS[1], key) or now) > 60 then redis.call('ZREM', KEYS[1], key) end
+end
+return 1`)
 
 func (s Store) Get(ctx context.Context, key string) ([]byte, error) {
 	v, err := s.Client.Get(ctx, "wx:"+key).Result()
@@ -67,53 +80,39 @@ func (s Store) Delete(ctx context.Context, key string) error {
 
 // AddFor writes the index first, so that a crash leaves no entry that is not in it.
 func (s Store) AddFor(ctx context.Context, owner, key string, value []byte, ttl time.Duration) (bool, error) {
-	p := s.Client.TxPipeline()
-	p.ZAdd(ctx, "wxowner:"+owner, redis.Z{Score: float64(time.Now().Unix()), Member: key})
-	p.Expire(ctx, "wxowner:"+owner, indexTTL)
-	if _, err := p.Exec(ctx); err != nil {
+	const seconds = 60 * 24 * 3600 // longer than MaxLifetime and IdleTimeout together
+	if err := index.Run(ctx, s.Client, []string{"wxowner:" + owner}, key, seconds).Err(); err != nil {
 		return false, err
 	}
 	return s.add(ctx, owner, key, value, ttl)
 }
 
-func (s Store) ListFor(ctx context.Context, owner string) (list []store.Entry, err error) {
-	send := func(p redis.Pipeliner, key string) redis.Cmder { return p.Get(ctx, "wx:"+key) }
-	err = s.each(ctx, owner, send, func(key string, reply redis.Cmder) (gone bool) {
-		if v, ok := strings.CutPrefix(reply.(*redis.StringCmd).Val(), owner+"\n"); ok {
-			list = append(list, store.Entry{Key: key, Value: []byte(v)})
-		}
-		return false
-	})
-	return list, err
+func (s Store) ListFor(ctx context.Context, owner string) ([]store.Entry, error) {
+	return s.each(ctx, owner, "list")
 }
 
 func (s Store) DeleteFor(ctx context.Context, owner string) error {
-	send := func(p redis.Pipeliner, key string) redis.Cmder {
-		return deleteOwned.Eval(ctx, p, []string{"wx:" + key}, owner+"\n")
-	}
-	return s.each(ctx, owner, send, func(_ string, reply redis.Cmder) (gone bool) { return reply.(*redis.Cmd).Val() == int64(1) })
+	_, err := s.each(ctx, owner, "delete")
+	return err
 }
 
-// each sends a command for every key of the owner, and takes off the index what is
-// gone: by what see says, or because there is no entry a minute after AddFor.
-func (s Store) each(ctx context.Context, owner string, send func(redis.Pipeliner, string) redis.Cmder, see func(string, redis.Cmder) bool) error {
-	keys, err := s.Client.ZRangeWithScores(ctx, "wxowner:"+owner, 0, -1).Result()
-	p, replies, off := s.Client.Pipeline(), make([]redis.Cmder, len(keys)), []any(nil)
-	for i, z := range keys {
-		replies[i] = send(p, z.Member.(string))
+// each lists or deletes all entries of the owner, and tidies the index.
+func (s Store) each(ctx context.Context, owner, verb string) (list []store.Entry, err error) {
+	keys, err := s.Client.ZRange(ctx, "wxowner:"+owner, 0, -1).Result()
+	p, replies, off := s.Client.Pipeline(), make([]*redis.Cmd, len(keys)), []any(nil)
+	for i, key := range keys {
+		replies[i] = owned.Eval(ctx, p, []string{"wx:" + key}, owner+"\n", verb)
 	}
 	_, _ = p.Exec(ctx) // its error may be a miss that hides a failure: look at each
 	for i, reply := range replies {
-		missing := errors.Is(reply.Err(), redis.Nil)
-		if reply.Err() != nil && !missing {
-			return reply.Err()
-		}
-		if see(keys[i].Member.(string), reply) || missing && time.Since(time.Unix(int64(keys[i].Score), 0)) > time.Minute {
-			off = append(off, keys[i].Member)
+		if value, err := reply.Text(); err == nil {
+			list = append(list, store.Entry{Key: keys[i], Value: []byte(value)})
+		} else if off = append(off, keys[i]); !errors.Is(err, redis.Nil) {
+			return nil, err
 		}
 	}
-	if err != nil || len(off) == 0 {
-		return err
+	if len(off) > 0 {
+		err = tidy.Run(ctx, s.Client, []string{"wxowner:" + owner}, off...).Err()
 	}
-	return s.Client.ZRem(ctx, "wxowner:"+owner, off...).Err()
+	return list, err
 }

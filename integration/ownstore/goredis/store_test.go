@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -38,6 +40,86 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 			s := newStore(t, start(t)...)
 			storetest.Run(t, func(*testing.T) store.Store { return s })
 		})
+	}
+}
+
+// TestALiveEntryIsListed has instances add one key while others end its account's
+// sessions, and looks whether an entry that survived is listed.
+func TestALiveEntryIsListed(t *testing.T) {
+	const (
+		rounds = 400
+		tries  = 5 // at most, until an AddFor succeeds
+	)
+	s, ctx := newStore(t, engine.StartRedis(t)), context.Background()
+	add := func() (bool, error) { return s.AddFor(ctx, "account:a", "session:a", []byte("v"), time.Hour) }
+	survived := 0
+	for round := range rounds {
+		if _, err := add(); err != nil {
+			t.Fatal(err)
+		}
+		var running sync.WaitGroup
+		for range 2 {
+			running.Go(func() {
+				if err := s.DeleteFor(ctx, "account:a"); err != nil {
+					t.Errorf("DeleteFor: %v", err)
+				}
+			})
+			running.Go(func() {
+				for range tries {
+					added, err := add()
+					if err != nil {
+						t.Errorf("AddFor: %v", err)
+					}
+					if added || err != nil {
+						return
+					}
+				}
+			})
+		}
+		running.Wait()
+		_, err := s.Get(ctx, "session:a")
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		list, listErr := s.ListFor(ctx, "account:a")
+		if err != nil || listErr != nil {
+			t.Fatal(err, listErr)
+		}
+		survived++
+		if len(list) != 1 {
+			t.Fatalf("round %d left a live entry that is not listed", round)
+		}
+	}
+	if survived == 0 {
+		t.Error("no entry ever survived: the test proves nothing")
+	}
+}
+
+// TestAnIndexIsTidiedByTheServersClock lists keys without an entry that were listed
+// just now, and long ago.
+func TestAnIndexIsTidiedByTheServersClock(t *testing.T) {
+	s, ctx := newStore(t, engine.StartRedis(t)), context.Background()
+	for _, key := range []string{"session:new", "session:old"} {
+		if _, err := s.AddFor(ctx, "account:a", key, nil, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Client.ZIncrBy(ctx, "wxowner:account:a", -120, "session:old").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.ListFor(ctx, "account:a"); len(list) != 0 || err != nil {
+		t.Fatalf("ListFor: %d, %v; want none", len(list), err)
+	}
+	listed, err := s.Client.ZRangeWithScores(ctx, "wxowner:account:a", 0, -1).Result()
+	if err != nil || len(listed) != 1 || listed[0].Member != "session:new" {
+		t.Fatalf("listed: %v, %v; want session:new, whose entry may be about to be written", listed, err)
+	}
+	now, err := s.Client.Time(ctx).Result()
+	if age := now.Unix() - int64(listed[0].Score); err != nil || age < 0 || age > 30 {
+		t.Errorf("listed %d seconds ago by the server's clock, %v", age, err)
 	}
 }
 
