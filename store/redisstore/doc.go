@@ -6,8 +6,9 @@
 //	auth, err := wxlogin.New(wxlogin.Config{Store: redisstore.New(client), Keys: keys, …})
 //
 // The server must know TIME in scripts that write, PX and NX of SET, and PEXPIRE:
-// Redis 5 and later do. Tested on Redis 7.0. Everything is bounded by the server's
-// own expiry; no key is ever without one, and none is looked for by a scan.
+// Redis 5 and later do. Tested on Redis 7.0.15, as one server, behind Sentinel and as
+// a cluster; Valkey and older Redis are not tested. Everything is bounded by the
+// server's own expiry; no key is ever without one, and none is looked for by a scan.
 //
 // # What the client decides
 //
@@ -21,16 +22,19 @@
 //     ClusterOption.ShardsRefreshInterval of a few seconds helps it find a new
 //     primary;
 //   - TLS: TLSConfig; a password: Username and Password;
-//   - proxies, and servers without client tracking or RESP3: DisableCache, and
-//     AlwaysRESP2 where HELLO is refused. Where the proxy spreads keys over servers,
-//     [WithSingleKeyCommands].
+//   - proxies, and servers without client tracking, such as Redis before 6:
+//     DisableCache, and AlwaysRESP2 where HELLO is refused. Where the proxy spreads
+//     keys over servers, [WithSingleKeyCommands], and for all instances: what writes
+//     two keys at once takes it that nobody is between the two.
 //
 // Two options make outages short: Dialer.Timeout of a second (the default is 5 s),
 // and ConnWriteTimeout of 2 s (the default is 10 s), which is how long a silent
 // connection is believed to live. SendToReplicas must stay unset: a replica may not
-// know yet that a session has ended. DisableRetry is a matter of taste: the client
-// repeats reads alone, within the limit of the call, and never a write, so that an
-// Add whose answer was lost is an error and not a false "was there already".
+// know yet that a session has ended. DisableRetry may stay unset: the client repeats
+// nothing but the reads of sessions, over another connection and within the limit of
+// the call. It never repeats a write or a script, so that an Add whose answer was lost
+// is an error and not a false "was there already". With DisableRetry a request whose
+// connection breaks is answered 503 instead.
 //
 // Bytes of another protocol, random ones and replies that are cut off are errors like
 // any outage. But replies that nobody asked for, or of impossible lengths, make
@@ -54,9 +58,10 @@
 // a revocation of its account misses it. Two settings bound this: min-replicas-to-write
 // 1 with min-replicas-max-lag of a few seconds, by which a primary that was cut off
 // stops taking writes which nobody will see, and replica-serve-stale-data no, by
-// which a server that just became a replica does not answer from what it had. That a
-// session is not there is only ever said by a server that takes writes; from any
-// other one it is an error, so that live sessions are not answered 401.
+// which a server that just became a replica does not answer from what it had. That
+// something is not there, an entry or all that an account's list lacks, is only ever
+// said by a server that takes writes; from any other one it is an error, so that live
+// sessions are not answered 401, and nobody is told that they have ended.
 //
 // # What is readable in a dump
 //
@@ -70,9 +75,9 @@
 // # Round trips
 //
 // Every verb takes one, except: AddFor takes two in a cluster, ListFor and DeleteFor
-// take two, and one more where they tidy the index. A Swap that makes an entry live
-// a quarter longer than at first takes three, once. A Get of a session that is not
-// there takes two.
+// take two if anything is listed, and one more where they tidy the index. A Swap that
+// makes an entry live a quarter longer than at first takes three, once. A Get of a
+// session that is not there takes two.
 //
 // # The local cache
 //
