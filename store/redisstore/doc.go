@@ -34,7 +34,8 @@
 // nothing but the reads of sessions, over another connection and within the limit of
 // the call. It never repeats a write or a script, so that an Add whose answer was lost
 // is an error and not a false "was there already". With DisableRetry a request whose
-// connection breaks is answered 503 instead.
+// connection breaks is answered 503 instead. ConnLifetime must stay unset: rueidis
+// v1.0.79 repeats writes too when a connection's time is over before their answer.
 //
 // Bytes of another protocol, random ones and replies that are cut off are errors like
 // any outage. But replies that nobody asked for, or of impossible lengths, make
