@@ -54,3 +54,32 @@ func TestASessionThatWasChangedHereIsCachedAgain(t *testing.T) {
 		t.Errorf("a session that was changed here and ended elsewhere: %v", err)
 	}
 }
+
+// TestAFullServerServesThroughTheCache reads sessions of a server that takes nothing
+// more, those that are cached and those that are not.
+func TestAFullServerServesThroughTheCache(t *testing.T) {
+	server := engine.StartRedis(t)
+	s := cachedStore(t, server, time.Hour)
+	elsewhere := redisstore.New(connectTo(t, server))
+	ctx := context.Background()
+	set(t, elsewhere, "session:a", "v")
+	set(t, elsewhere, "session:b", "v")
+	get(t, s, "session:a", "v")
+	server.Must(t, "CONFIG", "SET", "maxmemory", "1")
+	for range 2 {
+		get(t, s, "session:a", "v")
+		get(t, s, "session:b", "v")
+		if _, err := s.Get(ctx, "session:none"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get of what is not there: %v", err)
+		}
+	}
+	if _, err := s.Add(ctx, "session:new", nil, time.Hour); err == nil {
+		t.Error("the server is not full: the test proves nothing")
+	}
+	if err := s.Delete(ctx, "session:a"); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+	if _, err := s.Get(ctx, "session:a"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get after Delete: %v", err)
+	}
+}

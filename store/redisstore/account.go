@@ -43,6 +43,7 @@ func (s *Store) AddFor(ctx context.Context, owner, key string, value []byte, ttl
 	limited := s.limit(ctx)
 	defer limited.release()
 	ctx = limited
+	defer s.changes(key)()
 	id := ownerID(owner)
 	add := s.addBoth
 	if s.oneKey {

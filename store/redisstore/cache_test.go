@@ -1,98 +1,19 @@
 package redisstore
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 func sleep(d time.Duration) { <-time.After(d) }
 
-func (c *LocalCache) changedLately(key string) bool {
-	_, changed := c.begin(key)
-	return changed > 0
-}
-
 func (c *LocalCache) read(key, value string, left time.Duration) {
-	news, _ := c.begin(key)
-	c.fill(key, value, news, left)
-}
-
-func TestAChangeIsRememberedForTheWholeStaleness(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const most = time.Minute
-		c := NewLocalCache(most, 1000)
-		if c.changedLately("k") {
-			t.Error("a key that nobody changed counts as changed")
-		}
-		// However the other changes fall, a change is remembered long enough, and
-		// not much longer.
-		for shift := range 12 {
-			c.change("k")
-			for step := range 12 {
-				if !c.changedLately("k") {
-					t.Fatalf("shift %d: forgotten %v after the change", shift, time.Duration(step)*most/12)
-				}
-				for i := range 200 { // every shard gets some
-					c.change("other" + strconv.Itoa(200*step+i))
-				}
-				sleep(most / 12)
-			}
-			if c.changedLately("k") {
-				t.Fatalf("shift %d: still remembered %v after the change", shift, most)
-			}
-			sleep(time.Duration(shift) * most / 12)
-		}
-	})
-}
-
-func TestNoTwoChangesAreReadAlike(t *testing.T) {
-	c := NewLocalCache(time.Hour, 1000)
-	seen := make(map[uint64]bool)
-	for i := range 3 * maxChanged {
-		key := strconv.Itoa(i % (2 * maxChanged)) // some again, some beyond what is remembered
-		c.change(key)
-		_, changed := c.begin(key)
-		if changed == 0 || seen[changed] {
-			t.Fatalf("change number %d of a key is read like another one", i)
-		}
-		seen[changed] = true
-	}
-}
-
-func TestWhatIsRememberedOfChangesIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := NewLocalCache(time.Minute, 1000)
-		const changes = 2 * maxChanged
-		for i := range changes {
-			c.change(strconv.Itoa(i))
-		}
-		remembered := 0
-		for i := range c.shards {
-			remembered += c.shards[i].changed.Len()
-		}
-		if remembered > maxChanged {
-			t.Errorf("%d keys are remembered, want at most %d", remembered, maxChanged)
-		}
-		for i := range changes {
-			if !c.changedLately(strconv.Itoa(i)) {
-				t.Fatalf("the change number %d of %d is forgotten", i, changes)
-			}
-		}
-		sleep(3 * time.Minute)
-		c.change("k")
-		if c.changedLately("1") || !c.changedLately("k") {
-			t.Error("the cache is not back to normal after the flood")
-		}
-	})
+	c.fill(key, value, c.begin(key), left)
 }
 
 func TestWhatWasReadBeforeNewsOfItIsNotKept(t *testing.T) {
@@ -101,18 +22,14 @@ func TestWhatWasReadBeforeNewsOfItIsNotKept(t *testing.T) {
 		kept bool
 	}{
 		"no news":                      {func(*LocalCache) {}, true},
-		"a change here":                {func(c *LocalCache) { c.change("k") }, false},
+		"news of the key":              {func(c *LocalCache) { c.drop("k") }, false},
 		"the connection is lost":       {func(c *LocalCache) { c.invalidate(nil) }, false},
 		"the server forgot everything": {func(c *LocalCache) { c.read("k", "old", time.Hour); c.invalidate(nil) }, false},
-		"the server tells of a change": {func(c *LocalCache) { c.shardOf("k").drop("k") }, false},
 	} {
 		c := NewLocalCache(time.Hour, 1000)
-		news, changed := c.begin("k")
-		if changed > 0 {
-			t.Fatalf("%s: an empty cache knows of a change", name)
-		}
+		r := c.begin("k")
 		test.news(c)
-		c.fill("k", "v", news, time.Hour)
+		c.fill("k", "v", r, time.Hour)
 		if got, ok := c.get("k"); ok != test.kept || ok && got != "v" {
 			t.Errorf("%s: the cache answers %q, %v; want %v", name, got, ok, test.kept)
 		}
@@ -121,9 +38,8 @@ func TestWhatWasReadBeforeNewsOfItIsNotKept(t *testing.T) {
 
 func TestNewsDropWhatIsCached(t *testing.T) {
 	for name, news := range map[string]func(c *LocalCache){
-		"a change here":                func(c *LocalCache) { c.change("k") },
-		"the connection is lost":       func(c *LocalCache) { c.invalidate(nil) },
-		"the server tells of a change": func(c *LocalCache) { c.shardOf("k").drop("k") },
+		"news of the key":        func(c *LocalCache) { c.drop("k") },
+		"the connection is lost": func(c *LocalCache) { c.invalidate(nil) },
 	} {
 		for age, grow := range map[string]func(c *LocalCache){
 			"young": func(*LocalCache) {},
@@ -169,6 +85,44 @@ func TestNothingIsCachedLongerThanItMayBe(t *testing.T) {
 	}
 }
 
+func TestTheBoundCountsFromWhereTheReadBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewLocalCache(time.Minute, 1000)
+		r := c.begin("k")
+		sleep(40 * time.Second) // a machine that stood still, say
+		c.fill("k", "v", r, time.Hour)
+		sleep(20*time.Second - 1)
+		if _, ok := c.get("k"); !ok {
+			t.Error("dropped before its time")
+		}
+		sleep(1)
+		if _, ok := c.get("k"); ok {
+			t.Error("cached a minute after the read began")
+		}
+		r = c.begin("k")
+		sleep(time.Minute)
+		c.fill("k", "v", r, time.Hour)
+		if _, ok := c.get("k"); ok {
+			t.Error("what took a minute to read was kept")
+		}
+	})
+}
+
+func TestAnEndlessStalenessCountsAsADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewLocalCache(1<<63-1, 1000)
+		c.read("k", "v", 1<<62)
+		sleep(longestStaleness - 1)
+		if _, ok := c.get("k"); !ok {
+			t.Error("dropped before its time")
+		}
+		sleep(1)
+		if _, ok := c.get("k"); ok {
+			t.Error("cached for more than a day")
+		}
+	})
+}
+
 func TestTheCacheHoldsNoMoreThanItMay(t *testing.T) {
 	for _, room := range []int{1, 64, 1000, 50_000} {
 		c := NewLocalCache(time.Hour, room)
@@ -205,80 +159,6 @@ func TestSessionsThatAreNotReadAnyMoreAreFreed(t *testing.T) {
 			t.Errorf("%d sessions are held, want those of two minutes", held)
 		}
 	})
-}
-
-// TestTheServersMessageIsHeardWhateverItMeets has the message right before or after
-// the answer that it concerns, which no real server can be made to do.
-func TestTheServersMessageIsHeardWhateverItMeets(t *testing.T) {
-	const message = ">2\r\n$10\r\ninvalidate\r\n"
-	key := func(key string) string { return message + "*1\r\n" + bulk(key) }
-	for name, test := range map[string]struct {
-		before, after string
-		reads         int // of five calls
-	}{
-		"no message":                   {"", "", 1},
-		"of the key, before":           {key("wxlogin:session:a"), "", 1},
-		"of the key, after":            {"", key("wxlogin:session:a"), 5},
-		"of everything, after":         {"", message + "_\r\n", 5},
-		"of another key, after":        {"", key("wxlogin:session:b"), 1},
-		"of another store's key after": {"", key("session:a"), 1},
-		"of no text, after":            {"", message + "*1\r\n:1\r\n", 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var (
-				reads atomic.Int64
-				heard = make(chan struct{}, 10)
-			)
-			c := NewLocalCache(time.Hour, 1000)
-			client, _ := connect(t, c.Listen(rueidis.ClientOption{
-				PipelineMultiplex: -1,
-				OnInvalidations:   func([]rueidis.RedisMessage) { heard <- struct{}{} },
-			}), func(command []string) string {
-				switch command[0] {
-				case "MULTI":
-					return "+OK\r\n"
-				case "EXEC":
-					reads.Add(1)
-					return test.before + "*2\r\n:3600000\r\n" + bulk(plainHead+"v") + test.after
-				}
-				return "+QUEUED\r\n"
-			})
-			s := New(client, WithLocalCache(c))
-			for call := range 5 {
-				before := reads.Load()
-				if got, err := s.Get(context.Background(), "session:a"); string(got) != "v" || err != nil {
-					t.Fatalf("call %d: Get: %q, %v", call, got, err)
-				}
-				if strings.Contains(test.after, message) && reads.Load() > before {
-					<-heard
-				}
-			}
-			if got := int(reads.Load()); got != test.reads {
-				t.Errorf("the server was asked %d times in five calls, want %d", got, test.reads)
-			}
-		})
-	}
-}
-
-func TestACallerMayChangeWhatTheCacheAnswers(t *testing.T) {
-	c := NewLocalCache(time.Hour, 1000)
-	client, _ := connect(t, c.Listen(rueidis.ClientOption{}), func(command []string) string {
-		switch command[0] {
-		case "MULTI":
-			return "+OK\r\n"
-		case "EXEC":
-			return "*2\r\n:3600000\r\n" + bulk(plainHead+"v")
-		}
-		return "+QUEUED\r\n"
-	})
-	s := New(client, WithLocalCache(c))
-	for range 3 {
-		got, err := s.Get(context.Background(), "session:a")
-		if string(got) != "v" || err != nil {
-			t.Fatalf("Get: %q, %v", got, err)
-		}
-		got[0] = 'x'
-	}
 }
 
 func BenchmarkLocalCacheHit(b *testing.B) {

@@ -171,6 +171,7 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 	limited := s.limit(ctx)
 	defer limited.release()
 	ctx = limited
+	defer s.changes(key)()
 	return s.setAbsent(ctx, "add", key, plainHead+string(value), px)
 }
 

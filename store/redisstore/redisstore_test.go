@@ -212,6 +212,9 @@ func TestWrongOptionsPanicAtOnce(t *testing.T) {
 			client, _ := connect(t, rueidis.ClientOption{}, always(""))
 			New(client, WithLocalCache(NewLocalCache(time.Minute, 1)))
 		},
+		"a client with a cache of its own": func() {
+			NewLocalCache(time.Minute, 1).Listen(rueidis.ClientOption{NewCacheStoreFn: func(rueidis.CacheStoreOption) rueidis.CacheStore { return nil }})
+		},
 		"a client that is told of other changes": func() {
 			NewLocalCache(time.Minute, 1).Listen(rueidis.ClientOption{ClientTrackingOptions: []string{"BCAST"}})
 		},
