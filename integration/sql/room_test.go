@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginwx/wxlogin"
 )
@@ -14,43 +16,62 @@ import (
 // served without being extended, and end.
 var roomless = expect{nil, wxlogin.ErrStoreUnavailable, nil}
 
-// pack fills what is left of the pages that the table has, with rows smaller than
-// any session, until many in a row are refused.
-func pack(t *testing.T, db execer, insert string) {
+// pack fills what is left of the pages that the table has, with rows that lie in
+// each index where those of users lie, which every first login adds and no logout
+// removes, and that are smaller. It ends when many in a row are refused.
+func pack(t *testing.T, db execer) {
 	t.Helper()
-	const refusals = 60
+	const refusals = 600 // so many that each page was among them
 	var last error
 	packed := 0
 	for refused := 0; refused < refusals; {
-		var err error
-		if _, err = db.ExecContext(background(t), fmt.Sprintf(insert, rand.Text())); err == nil {
-			packed++
-			refused = 0
+		if err := addFiller(t, db); err != nil {
+			last = err
+			refused++
 			continue
 		}
-		last = err
-		refused++
+		packed++
+		refused = 0
 	}
 	t.Logf("packed with %d rows, until: %v", packed, last)
 }
+
+func addFiller(t *testing.T, db execer) error {
+	t.Helper()
+	const lifetime = 30 * 24 * time.Hour
+	key := strings.NewReplacer("W", "0", "X", "1", "Y", "8", "Z", "9").Replace(rand.Text()) // the alphabet of keys
+	_, err := db.ExecContext(background(t), fmt.Sprintf("INSERT INTO wxlogin_entries (entry_key, value, expires_at, version) "+
+		"VALUES ('subject:%s', 'v', %d, 1)", strings.ToLower(key), time.Now().Add(lifetime).UnixMilli()))
+	return err
+}
+
+// addFillers adds so many that what a logout frees lies on other pages than what a
+// login needs.
+func addFillers(t *testing.T, s *site) {
+	t.Helper()
+	for range 500 {
+		if err := addFiller(t, s.root); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// removeFillers removes the small and the large ones.
+const removeFillers = "DELETE FROM wxlogin_entries WHERE length(value) = 1 OR length(value) > 1000"
 
 type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// filler is a row whose key and owner spread it over the indexes as sessions are.
-const filler = "INSERT INTO wxlogin_entries (entry_key, owner, value, expires_at, version) VALUES ('filler:%[1]s', '%[1]s', 'v', 9999999999999, 1)"
-
-const removeFiller = "DELETE FROM wxlogin_entries WHERE entry_key LIKE 'filler:%'"
-
 func fileMayNotGrow(t *testing.T, s *site) {
+	addFillers(t, s)
 	limitPages(t, s, 1) // counts as what there is now
-	pack(t, s.pool, filler)
+	pack(t, s.pool)
 }
 
 func fileMayGrow(t *testing.T, s *site) {
 	limitPages(t, s, 1<<30)
-	s.exec(t, removeFiller)
+	s.exec(t, removeFillers)
 }
 
 // limitPages limits the file for each connection of the store.
@@ -68,9 +89,9 @@ func limitPages(t *testing.T, s *site, pages int) {
 // Statements that add large rows to the table, two or four to a page.
 const (
 	fillPostgres = "INSERT INTO wxlogin_entries (entry_key, value, expires_at, version) SELECT 'filler:' || gen_random_uuid(), " +
-		"substring(decode(repeat(md5(random()::text), 120), 'hex') FOR 1850), 9999999999999, 1 FROM generate_series(1, 200)"
+		"substring(decode(repeat(md5(random()::text), 120), 'hex') FOR 1850), CAST(extract(epoch FROM now()) * 1000 AS bigint) + 3600000, 1 FROM generate_series(1, 200)"
 	fillMariaDB = "INSERT INTO wxlogin_entries (entry_key, value, expires_at, version) " +
-		"SELECT CONCAT('filler:', UUID()), REPEAT('v', 7000), 9999999999999, 1 FROM seq_1_to_100"
+		"SELECT CONCAT('filler:', UUID()), REPEAT('v', 7000), UNIX_TIMESTAMP() * 1000 + 3600000, 1 FROM seq_1_to_100"
 )
 
 // limiter is a server whose files can be kept from growing.
@@ -80,6 +101,7 @@ type limiter interface{ LimitFiles(bytes int) }
 // of the server exceed. The engine's logs are smaller.
 func filesMayNotGrow(fill string) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
+		addFillers(t, s)
 		s.server.(limiter).LimitFiles(18 << 20)
 		for {
 			if _, err := s.root.ExecContext(background(t), fill); err != nil {
@@ -87,13 +109,13 @@ func filesMayNotGrow(fill string) func(*testing.T, *site) {
 				break
 			}
 		}
-		pack(t, s.root, filler)
+		pack(t, s.root)
 	}
 }
 
 func filesMayGrow(vacuum string) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
 		s.server.(limiter).LimitFiles(-1)
-		s.exec(t, removeFiller, vacuum)
+		s.exec(t, removeFillers, vacuum)
 	}
 }
