@@ -224,10 +224,7 @@ func TestTheProviderOfThePageTellsItsErrorsApart(t *testing.T) {
 
 func docsLocalCache() store.Store {
 	cache := redisstore.NewLocalCache(10*time.Second, 100_000) // maxStaleness, sessions
-	client, err := rueidis.NewClient(cache.Listen(rueidis.ClientOption{
-		InitAddress:       []string{"10.0.0.1:6379"},
-		CacheSizeEachConn: 1 << 20, // the client's own copy is not needed
-	}))
+	client, err := rueidis.NewClient(cache.Listen(rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}}))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -207,7 +207,11 @@ func (s *Store) deleteOwned(ctx context.Context, id string, part []rueidis.ZScor
 }
 
 func (s *Store) listings(ctx context.Context, id string) ([]rueidis.ZScore, error) {
-	return listScript.Exec(ctx, s.client, []string{s.indexKey(id)}, nil).AsZScores()
+	reply := listScript.Exec(ctx, s.client, []string{s.indexKey(id)}, nil)
+	if pairs, err := reply.ToArray(); err == nil && len(pairs)%2 != 0 {
+		return nil, errReply // the client would leave out the last one
+	}
+	return reply.AsZScores()
 }
 
 // unlisting is a key to be removed from an index unless it was listed anew.

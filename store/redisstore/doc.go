@@ -90,11 +90,12 @@
 //	…
 //	sessions := redisstore.New(client, redisstore.WithLocalCache(cache))
 //
-// It costs memory, about 300 bytes a session, and as much again in the client, which
-// keeps a copy (rueidis.ClientOption.CacheSizeEachConn, 128 MiB for each connection
-// at most; a megabyte is enough, the local cache does not need the copy). It costs a
-// table on the server, and five commands instead of one where the session is not
-// there yet. And it costs certainty: a session that ended on another instance is
+// It costs memory, about 300 bytes a session, a table on the server, and five commands
+// instead of one, in one round trip, where the session is not there yet. A server
+// that has ACLs must allow its user CLIENT CACHING, MULTI, EXEC and PTTL. Without the
+// first the server tells nothing, and only maxStaleness is left.
+//
+// And it costs certainty: a session that ended on another instance is
 // served here until the server's message arrives, which is a round trip or less
 // while all is well. Its bound is maxStaleness: a client that neither hears the
 // message nor sees its connection break cannot know better. While the server is

@@ -79,7 +79,7 @@ func ExampleWithSingleKeyCommands() {
 // network that is cut without a sign.
 func ExampleNewLocalCache() {
 	cache := redisstore.NewLocalCache(10*time.Second, 100_000)
-	option := rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}, CacheSizeEachConn: 1 << 20}
+	option := rueidis.ClientOption{InitAddress: []string{"10.0.0.1:6379"}}
 	if client, err := rueidis.NewClient(cache.Listen(option)); err == nil {
 		defer client.Close()
 		_ = redisstore.New(client, redisstore.WithLocalCache(cache))
