@@ -12,12 +12,14 @@
 //
 // Tested with PostgreSQL 15 (pgx 5.12, lib/pq 1.12), MariaDB 10.11
 // (go-sql-driver/mysql 1.10) and SQLite (modernc.org/sqlite 1.59, mattn/go-sqlite3
-// 1.14). For MySQL the statements are the same as for MariaDB.
+// 1.14). MySQL itself, for which the statements are the same as for MariaDB, and the
+// older versions that [Dialect] names are not tested: run the suite of
+// [github.com/ginwx/wxlogin/store/storetest] on yours.
 //
 // # The table
 //
 // [Store.Migrate] makes it. To make it with migrations of your own, take the
-// statements from [Dialect.Schema]; for PostgreSQL they are
+// statements from [Dialect.Schema]; with the default name they are, for PostgreSQL,
 //
 //	CREATE TABLE IF NOT EXISTS "wxlogin_entries" (
 //	  entry_key  text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -25,6 +27,30 @@
 //	  value      bytea NOT NULL,
 //	  expires_at bigint NOT NULL,
 //	  version    bigint NOT NULL
+//	);
+//	CREATE INDEX IF NOT EXISTS "wxlogin_entries_owner" ON "wxlogin_entries" (owner, entry_key) WHERE owner IS NOT NULL;
+//	CREATE INDEX IF NOT EXISTS "wxlogin_entries_expiry" ON "wxlogin_entries" (expires_at);
+//
+// for MySQL and MariaDB,
+//
+//	CREATE TABLE IF NOT EXISTS `wxlogin_entries` (
+//	  entry_key  VARBINARY(128) NOT NULL PRIMARY KEY,
+//	  owner      VARBINARY(128) NULL,
+//	  value      VARBINARY(16384) NOT NULL,
+//	  expires_at BIGINT NOT NULL,
+//	  version    BIGINT NOT NULL,
+//	  INDEX `wxlogin_entries_owner` (owner, entry_key),
+//	  INDEX `wxlogin_entries_expiry` (expires_at)
+//	) ENGINE=InnoDB;
+//
+// and for SQLite
+//
+//	CREATE TABLE IF NOT EXISTS "wxlogin_entries" (
+//	  entry_key  TEXT NOT NULL PRIMARY KEY,
+//	  owner      TEXT,
+//	  value      BLOB NOT NULL,
+//	  expires_at INTEGER NOT NULL,
+//	  version    INTEGER NOT NULL
 //	);
 //	CREATE INDEX IF NOT EXISTS "wxlogin_entries_owner" ON "wxlogin_entries" (owner, entry_key) WHERE owner IS NOT NULL;
 //	CREATE INDEX IF NOT EXISTS "wxlogin_entries_expiry" ON "wxlogin_entries" (expires_at);
@@ -45,16 +71,20 @@
 // carry: app id, openid, unionid, your user id, device label and data.
 //
 // A session, whose value is about 130 bytes, takes some 650 bytes in PostgreSQL, 880
-// in MariaDB and 530 in SQLite, indexes included; a user's session_keys take 370, 630
+// in MariaDB and 520 in SQLite, indexes included; a user's session_keys take 370, 630
 // and 310.
 //
 // # Round trips
 //
-// Get, Set, Add, AddFor, Delete and ListFor are one statement. Swap is one, and
-// one more where it is refused. Add on MySQL is three where the key is taken.
-// DeleteFor is two for every thousand entries. Nothing needs a transaction, and
-// every isolation level will do, up to serializable: a statement that the engine
-// rolled back because of another one (a deadlock, a failed serialization, a lock
+// Get, Set, Add, AddFor, Delete and ListFor are one statement, and Get and ListFor one
+// more where they find nothing, except on SQLite; see Replicas below. Swap is one,
+// and one more where it is refused. Add on MySQL is three where the key is taken.
+// DeleteFor is two for every thousand entries. A request with a live session is one
+// Get. A login looks for marks of revocations, which are mostly absent; for a user
+// who was here before it is 8 statements, 12 with a UserID, and 6 and 8 on SQLite.
+// One more ends a session above the limit. Nothing needs a transaction, and every
+// isolation level will do, up to serializable: a statement that the engine rolled
+// back because of another one (a deadlock, a failed serialization, a lock
 // time-out, a busy file) has done nothing and is repeated within the call timeout.
 // These are recognised for pgx, lib/pq, go-sql-driver/mysql, modernc.org/sqlite and
 // mattn/go-sqlite3; with another driver they are errors. A statement whose answer
@@ -76,11 +106,33 @@
 // most drivers. After an outage the pool dials again by itself; a pooled connection
 // that the server closed costs one call at most.
 //
+// # Replicas and failovers
+//
 // Name servers that can be written to: with several hosts, use pgx's
 // target_session_attrs=read-write, and rejectReadOnly=true with
 // go-sql-driver/mysql, so that connections to a former primary are dropped. Never
-// point the store at a replica: what was deleted there may still be read. On a
-// Galera cluster send it to one node, or set wsrep_sync_wait.
+// point the store at a replica, nor at a proxy that sends reads to one: what was
+// deleted may still be read there. On a Galera cluster send it to one node, or set
+// wsrep_sync_wait.
+//
+// A replica that lags, or a former primary to which a pool still has connections,
+// may not have got a session yet. So where Get or ListFor find nothing on
+// PostgreSQL, MySQL or MariaDB, a DELETE that deletes nothing follows on the same
+// connection: a server that takes no writes fails it, and the call is an outage
+// instead of a session that seems to have ended. With rejectReadOnly the connection
+// is replaced and the call repeated. This needs servers that refuse: set read_only
+// on a replica of MySQL, and give the account of the store neither SUPER nor (on
+// MariaDB) READ ONLY ADMIN or (on MySQL) CONNECTION_ADMIN, which may write
+// nevertheless. What is found is not confirmed: over a connection to a former
+// primary, a session that was ended elsewhere meanwhile is served until a write or
+// a miss on that connection, or SetConnMaxLifetime, ends it.
+//
+// Replication is asynchronous by default: a failover then forgets what the new
+// primary had not got, which are the last logins, whose tokens are refused, and the
+// last logouts and revocations, whose tokens work again until their limits.
+// synchronous_standby_names of PostgreSQL prevents that; semi-synchronous
+// replication of MySQL and MariaDB does as long as it does not fall back to the
+// asynchronous one (rpl_semi_sync_master_timeout).
 //
 // # PostgreSQL
 //
