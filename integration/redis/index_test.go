@@ -221,6 +221,9 @@ func TestACrashBetweenTheWritesLeavesNothingUsable(t *testing.T) {
 			if err := s.DeleteFor(ctx, "account:other"); err != nil {
 				t.Fatal(err)
 			}
+			if err := client.Do(ctx, client.B().Flushall().Build()).Error(); err != nil {
+				t.Fatal(err)
+			}
 
 			proxy.Set(test.fault)
 			added, err := s.AddFor(ctx, "account:a", "session:a", []byte("v"), time.Hour)
