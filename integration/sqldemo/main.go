@@ -1,18 +1,24 @@
 // Command sqldemo is the login demo on an SQL database:
 //
-//	STORE=sqlite:wxlogin.db WXLOGIN_KEYS=$(openssl rand -base64 32) go run ./sqldemo
-//	STORE=postgres://user@host/db …
-//	STORE='mysql:user@tcp(host:3306)/db' …
+//	export WXLOGIN_KEYS=$(openssl rand -base64 32)
+//	STORE=sqlite:wxlogin.db go run ./sqldemo
+//	STORE=postgres://user@host/db go run ./sqldemo
+//	STORE='mysql:user@tcp(host:3306)/db' go run ./sqldemo
+//
+// Run it twice with the same keys and the same database: sessions outlive it. With
+// other keys their tokens are refused.
 //
 // It listens on 127.0.0.1:8080, or where ADDR says, and makes its table by itself.
 // Without WX_APPID and WX_SECRET it plays WeChat: POST /wechat/code?user=alice
-// gives a code for /wx/login.
+// gives a code for /wx/login. In Gin's release mode that needs -insecure-emulate,
+// since anybody can log in as anybody.
 package main
 
 import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,17 +41,23 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	gin.SetMode(gin.ReleaseMode)
-	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	gin.DefaultWriter = io.Discard // Gin's own notes for people who write routes
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, err)
+		}
 		stop()
 		os.Exit(1)
 	}
 }
 
 // run serves until ctx is done.
-func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	log := slog.New(slog.NewTextHandler(out, nil))
+	appID, secret, err := app(args, getenv)
+	if err != nil {
+		return err
+	}
 	key, err := base64.StdEncoding.DecodeString(getenv("WXLOGIN_KEYS"))
 	if err != nil {
 		return errors.New("WXLOGIN_KEYS: want the output of `openssl rand -base64 32`")
@@ -63,7 +75,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 
 	r := gin.New()
 	r.Use(gin.Recovery())
-	provider, done := platform(getenv("WX_APPID"), getenv("WX_SECRET"), r)
+	provider, done := platform(appID, secret, r)
 	defer done()
 	auth, err := wxlogin.New(wxlogin.Config{
 		Providers: []wxlogin.Provider{provider},
@@ -84,6 +96,26 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 		addr = "127.0.0.1:8080"
 	}
 	return serve(ctx, addr, r, out)
+}
+
+// app is the app that logs in, empty where WeChat is emulated.
+func app(args []string, getenv func(string) string) (appID, secret string, err error) {
+	flags := flag.NewFlagSet("sqldemo", flag.ContinueOnError)
+	insecure := flags.Bool("insecure-emulate", false, "emulate WeChat even in Gin's release mode: anybody can log in as anybody")
+	if err := flags.Parse(args); err != nil {
+		return "", "", err
+	}
+	appID, secret = getenv("WX_APPID"), getenv("WX_SECRET")
+	switch {
+	case flags.NArg() > 0:
+		return "", "", fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case (appID == "") != (secret == ""):
+		return "", "", errors.New("set both WX_APPID and WX_SECRET, or neither to emulate WeChat")
+	case appID == "" && gin.Mode() == gin.ReleaseMode && !*insecure:
+		return "", "", errors.New("release mode: set WX_APPID and WX_SECRET; " +
+			"an emulated WeChat logs in anybody as anybody, and needs -insecure-emulate")
+	}
+	return appID, secret, nil
 }
 
 // platform is WeChat, or an emulator with a route for codes where no app is given.

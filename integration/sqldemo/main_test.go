@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/ginwx/wxlogin/integration/engine"
 )
 
@@ -29,7 +31,7 @@ func start(t *testing.T, store string) demo {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, func(name string) string { return env[name] }, in)
+		err := run(ctx, nil, func(name string) string { return env[name] }, in)
 		in.CloseWithError(io.EOF)
 		ended <- err
 	}()
@@ -116,10 +118,11 @@ func TestTheDemoRefusesToStartWrongly(t *testing.T) {
 		"with a broken DSN":             {"STORE": "mysql:user:synthetic-password@"},
 		"with a key that is no base64":  {"STORE": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "WXLOGIN_KEYS": "!"},
 		"with a key that is too short":  {"STORE": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "WXLOGIN_KEYS": "c2hvcnQ="},
+		"with an app without a secret":  {"STORE": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "WX_APPID": "wx0000000000000000"},
 		"with a directory of no access": {"STORE": "sqlite:/nowhere/at/all.db"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := run(context.Background(), func(name string) string { return env[name] }, io.Discard)
+			err := run(context.Background(), nil, func(name string) string { return env[name] }, io.Discard)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -127,5 +130,30 @@ func TestTheDemoRefusesToStartWrongly(t *testing.T) {
 				t.Errorf("the error shows the password: %v", err)
 			}
 		})
+	}
+}
+
+func TestReleaseModeEmulatesWeChatOnlyIfTold(t *testing.T) {
+	mode := gin.Mode()
+	defer gin.SetMode(mode)
+	none := func(string) string { return "" }
+	real := func(name string) string { return "synthetic " + name }
+	for _, test := range []struct {
+		mode   string
+		args   []string
+		getenv func(string) string
+		want   string // in the error: without more, the first thing that is missing
+	}{
+		{gin.DebugMode, nil, none, "STORE"},
+		{gin.ReleaseMode, nil, none, "-insecure-emulate"},
+		{gin.ReleaseMode, []string{"-insecure-emulate"}, none, "STORE"},
+		{gin.ReleaseMode, nil, real, "WXLOGIN_KEYS"},
+		{gin.DebugMode, []string{"extra"}, none, "extra"},
+	} {
+		gin.SetMode(test.mode)
+		err := run(context.Background(), test.args, test.getenv, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s mode with %v: error %v, want one about %s", test.mode, test.args, err, test.want)
+		}
 	}
 }
