@@ -9,7 +9,8 @@ import (
 	"github.com/ginwx/wxlogin/store/storetest"
 )
 
-// A local cache is left out: it may be a message of the server behind.
+// A local cache is left out: it may be one message of the server behind. The store
+// has no clock that a test could set.
 func TestInstancesThatShareRedisKeepTheContract(t *testing.T) {
 	both(t, func(t *testing.T, opts ...redisstore.Option) {
 		server := engine.StartRedis(t)
