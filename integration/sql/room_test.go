@@ -98,8 +98,9 @@ const (
 type limiter interface{ LimitFiles(bytes int) }
 
 // filesMayNotGrow fills the table's file up to a size that the system lets no file
-// of the server exceed. The engine's logs are smaller.
-func filesMayNotGrow(fill string) func(*testing.T, *site) {
+// of the server exceed. The engine's logs are smaller. The statements of settle
+// follow before the last pages are packed.
+func filesMayNotGrow(fill string, settle ...string) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
 		addFillers(t, s)
 		s.server.(limiter).LimitFiles(18 << 20)
@@ -109,13 +110,15 @@ func filesMayNotGrow(fill string) func(*testing.T, *site) {
 				break
 			}
 		}
+		s.exec(t, settle...)
 		pack(t, s.root)
 	}
 }
 
-func filesMayGrow(vacuum string) func(*testing.T, *site) {
+func filesMayGrow(vacuum ...string) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
 		s.server.(limiter).LimitFiles(-1)
-		s.exec(t, removeFillers, vacuum)
+		s.exec(t, removeFillers)
+		s.exec(t, vacuum...)
 	}
 }
