@@ -201,7 +201,7 @@ func (n *instance) DeleteFor(ctx context.Context, owner string) error {
 		if err := n.flawed.DeleteFor(ctx, owner); err != nil {
 			return err
 		}
-		yield()
+		n.gapUntilAdded(keysOf(list))
 		n.disown(list)
 		return nil
 	}
@@ -216,6 +216,13 @@ func (n *instance) disown(list []store.Entry) {
 			it.owner = ""
 		}
 	}
+}
+
+func keysOf(list []store.Entry) (keys []string) {
+	for _, e := range list {
+		keys = append(keys, e.Key)
+	}
+	return keys
 }
 
 // yield lets the other instance in between two steps that should be one.

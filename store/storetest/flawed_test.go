@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,20 @@ func (f *flawed) gap(flaw string) {
 			runtime.Gosched()
 		}
 		f.mu.Lock()
+	}
+}
+
+// gapUntilAdded is a gap that ends when one of keys is there again, or when nobody
+// seems to add it. It is called without the lock.
+func (f *flawed) gapUntilAdded(keys []string) {
+	for range 5000 {
+		runtime.Gosched()
+		f.mu.Lock()
+		added := slices.ContainsFunc(keys, func(key string) bool { return f.items[key] != nil })
+		f.mu.Unlock()
+		if added {
+			return
+		}
 	}
 }
 
@@ -351,7 +366,9 @@ func (f *flawed) DeleteFor(ctx context.Context, owner string) error {
 		delete(f.items, key)
 	}
 	if f.is("deleteFor forgets what is added meanwhile") {
-		f.gap(f.flaw)
+		f.mu.Unlock()
+		f.gapUntilAdded(keys)
+		f.mu.Lock()
 		for _, key := range keys {
 			if it := f.items[key]; it != nil {
 				it.owner = ""

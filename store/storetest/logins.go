@@ -162,7 +162,6 @@ func testAddedAgain(p, deleter *probe) {
 	const (
 		times  = 400
 		enough = 2 * time.Second // a slow store has fewer rounds
-		most   = 20              // tries in every other round; one in the others
 	)
 	for round, start := 0, time.Now(); round < times && time.Since(start) < enough; round++ {
 		// Others each time, because where a store keeps them may matter.
@@ -175,7 +174,8 @@ func testAddedAgain(p, deleter *probe) {
 				deleter.deleteFor(owner, "while its key is added again")
 				return nil
 			}
-			for try := 0; try < 1 || round%2 == 1 && try < most && !over.Load(); try++ {
+			// Every other round has one try, the others as many as it takes.
+			for first := true; first || round%2 == 1 && !over.Load(); first = false {
 				done, err := p.accounts.AddFor(p.ctx, owner, k, []byte("new"), long)
 				if err != nil {
 					return fmt.Errorf("AddFor(%s, %s) while DeleteFor of the owner runs: error %w, want none", brief(owner), brief(k), err)
