@@ -36,8 +36,8 @@ func TestBytesPerUser(t *testing.T) {
 	perSession := total[1] - total[0]
 	t.Logf("bytes of server memory for a user: %.0f with one session, %.0f with two, %.0f with three; each further session %.0f",
 		total[0], total[1], total[2], perSession)
-	if total[0] > 1300 || perSession > 600 {
-		t.Errorf("a user takes %.0f bytes and each further session %.0f, want at most 1300 and 600", total[0], perSession)
+	if total[0] > 1050 || perSession > 480 {
+		t.Errorf("a user takes %.0f bytes and each further session %.0f, want at most 1050 and 480", total[0], perSession)
 	}
 }
 
