@@ -53,7 +53,11 @@ func Find(t testing.TB, names ...string) string {
 	return ""
 }
 
-// FreePort returns a port of 127.0.0.1 that nobody listens on.
+// given are the ports that this process has handed out. A server binds its port
+// some time later, when another test may be looking for one.
+var given sync.Map
+
+// FreePort returns a port of 127.0.0.1 that nobody listens on, each one once.
 //
 // It lies below the range from which the system takes ports for outgoing
 // connections: otherwise a client that dials a stopped server's port again and
@@ -68,7 +72,9 @@ func FreePort(t testing.TB) int {
 			continue
 		}
 		l.Close()
-		return port
+		if _, again := given.LoadOrStore(port, true); !again {
+			return port
+		}
 	}
 	t.Fatal("no free port found")
 	return 0

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/ginwx/wxlogin/integration/engine"
 	"github.com/ginwx/wxlogin/integration/faultproxy"
-	"github.com/ginwx/wxlogin/store"
+	"github.com/ginwx/wxlogin/integration/testapp"
 	"github.com/ginwx/wxlogin/store/redisstore"
 )
 
@@ -121,64 +120,12 @@ func TestAKeyThatIsAboutToBeWrittenStaysListed(t *testing.T) {
 	}
 }
 
-// TestALiveEntryIsListed has instances add one key while others end its account's
-// sessions, and looks whether an entry that survived is listed.
 func TestALiveEntryIsListed(t *testing.T) {
-	stress := func(t *testing.T, s *redisstore.Store) {
-		const (
-			rounds = 400
-			tries  = 5 // at most, until an AddFor succeeds
-		)
-		ctx := context.Background()
-		add := func() (bool, error) {
-			return s.AddFor(ctx, "account:a", "session:a", []byte("v"), time.Hour)
-		}
-		survived := 0
-		for round := range rounds {
-			if _, err := add(); err != nil {
-				t.Fatal(err)
-			}
-			var running sync.WaitGroup
-			for range 2 {
-				running.Go(func() {
-					if err := s.DeleteFor(ctx, "account:a"); err != nil {
-						t.Errorf("DeleteFor: %v", err)
-					}
-				})
-				running.Go(func() {
-					for range tries {
-						if added, err := add(); added || err != nil {
-							if err != nil {
-								t.Errorf("AddFor: %v", err)
-							}
-							return
-						}
-					}
-				})
-			}
-			running.Wait()
-			_, err := s.Get(ctx, "session:a")
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			survived++
-			if n := list(t, s, "account:a"); n != 1 {
-				t.Fatalf("round %d left a live entry that is not listed", round)
-			}
-		}
-		t.Logf("in %d of %d rounds an entry survived, each one listed", survived, rounds)
-		if survived == 0 {
-			t.Error("no entry ever survived: the test proves nothing")
-		}
-	}
 	both(t, func(t *testing.T, opts ...redisstore.Option) {
-		stress(t, redisstore.New(connectTo(t, engine.StartRedis(t)), opts...))
+		testapp.AddWhileDeleted(t, redisstore.New(connectTo(t, engine.StartRedis(t)), opts...))
 	})
 	t.Run("in a cluster", func(t *testing.T) {
 		t.Parallel()
-		stress(t, redisstore.New(connectTo(t, engine.StartCluster(t, 3, 0)...)))
+		testapp.AddWhileDeleted(t, redisstore.New(connectTo(t, engine.StartCluster(t, 3, 0)...)))
 	})
 }

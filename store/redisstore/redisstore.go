@@ -113,15 +113,18 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	limited := s.limit(ctx)
 	defer limited.release()
 	if isSession {
-		get := s.get
-		if s.cache != nil {
-			get = s.getToCache
-		}
-		if value, err := get(limited, key); !errors.Is(err, store.ErrNotFound) {
+		if value, err := s.getSession(limited, key); !errors.Is(err, store.ErrNotFound) {
 			return value, err
 		}
 	}
 	return valueOf(readScript.Exec(limited, s.client, []string{key}, nil))
+}
+
+func (s *Store) getSession(ctx context.Context, key string) ([]byte, error) {
+	if s.cache != nil {
+		return s.getToCache(ctx, key)
+	}
+	return s.get(ctx, key)
 }
 
 // get is GET of the server. The client repeats reads over another connection where

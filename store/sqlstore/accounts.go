@@ -30,13 +30,12 @@ func (s *Store) ListFor(ctx context.Context, owner string) ([]store.Entry, error
 		return nil, err
 	}
 	defer c.end()
-	var list []store.Entry
-	err = c.onOne(func(on connection) (err error) {
-		list, err = c.list(on, &params{owner: owner})
+	list, err := onOne(c, func(on connection) ([]store.Entry, error) {
+		list, err := c.list(on, &params{owner: owner})
 		if err == nil && len(list) == 0 {
 			err = c.confirm(on)
 		}
-		return err
+		return list, err
 	})
 	if err != nil {
 		return nil, c.failed(err)

@@ -24,7 +24,7 @@ type connection interface {
 // A connection that the driver found broken before it sent anything, or that it
 // drops because the server takes no writes, is replaced, as database/sql does for
 // single statements; everything that was idle with it may have to be.
-func (c *call) onOne(do func(on connection) error) error {
+func onOne[T any](c *call, do func(on connection) (T, error)) (T, error) {
 	db := c.store.db
 	if c.store.dialect == SQLite {
 		return do(db)
@@ -32,12 +32,12 @@ func (c *call) onOne(do func(on connection) error) error {
 	for left := -1; ; left-- {
 		conn, err := db.Conn(c.ctx)
 		if err != nil {
-			return err
+			return *new(T), err
 		}
-		err = do(conn)
+		result, err := do(conn)
 		conn.Close() // gives it back; one that is broken is closed by now
 		if !errors.Is(err, driver.ErrBadConn) || left == 0 {
-			return err
+			return result, err
 		}
 		if left < 0 {
 			left = db.Stats().Idle + 2
@@ -53,7 +53,7 @@ func (c *call) confirm(on connection) error {
 		return nil
 	}
 	if _, err := c.exec(on, &c.store.sql.confirm, &params{}); err != nil {
-		return fmt.Errorf("not found, at a server that does not take writes: %w", err)
+		return fmt.Errorf("not found, and the server took no write: %w", err)
 	}
 	return nil
 }

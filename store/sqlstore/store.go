@@ -112,16 +112,15 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, err
 	}
 	defer c.end()
-	var value []byte
-	err = c.onOne(func(on connection) (err error) {
-		value, err = c.get(on, &params{key: key})
+	value, err := onOne(c, func(on connection) ([]byte, error) {
+		value, err := c.get(on, &params{key: key})
 		if !errors.Is(err, store.ErrNotFound) {
-			return err
+			return value, err
 		}
 		if err := c.confirm(on); err != nil {
-			return err
+			return nil, err
 		}
-		return store.ErrNotFound
+		return nil, store.ErrNotFound
 	})
 	if err != nil {
 		return nil, c.failed(err)
@@ -180,12 +179,8 @@ func (c *call) get(on connection, p *params) ([]byte, error) {
 }
 
 // add writes a row that is not there or has expired.
-func (c *call) add(p *params) (added bool, err error) {
-	err = c.onOne(func(on connection) (err error) {
-		added, err = c.addOn(on, p)
-		return err
-	})
-	return added, err
+func (c *call) add(p *params) (bool, error) {
+	return onOne(c, func(on connection) (bool, error) { return c.addOn(on, p) })
 }
 
 func (c *call) addOn(on connection, p *params) (bool, error) {
@@ -207,12 +202,8 @@ func (c *call) addOn(on connection, p *params) (bool, error) {
 
 // swap tells a row that is gone from one with another value by a second look. That
 // needs no confirmation: the server has just taken a write.
-func (c *call) swap(p *params) (swapped bool, err error) {
-	err = c.onOne(func(on connection) (err error) {
-		swapped, err = c.swapOn(on, p)
-		return err
-	})
-	return swapped, err
+func (c *call) swap(p *params) (bool, error) {
+	return onOne(c, func(on connection) (bool, error) { return c.swapOn(on, p) })
 }
 
 func (c *call) swapOn(on connection, p *params) (bool, error) {
