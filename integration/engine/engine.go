@@ -67,12 +67,12 @@ func FreePort(t testing.TB) int {
 	const low, high = 15000, 32000
 	for range 200 {
 		port := low + rand.IntN(high-low)
-		l, err := net.Listen("tcp", Addr(port))
-		if err != nil {
+		// Not even to look: a server may be about to bind what was given to it.
+		if _, again := given.LoadOrStore(port, true); again {
 			continue
 		}
-		l.Close()
-		if _, again := given.LoadOrStore(port, true); !again {
+		if l, err := net.Listen("tcp", Addr(port)); err == nil {
+			l.Close()
 			return port
 		}
 	}
