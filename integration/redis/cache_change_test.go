@@ -27,6 +27,8 @@ func TestASessionThatWasChangedHereIsCachedAgain(t *testing.T) {
 			t.Fatalf("Swap: %v, %v", swapped, err)
 		}
 		get(t, c.Store, key, is) // from the server
+		// The message of the change may arrive now, or void the read above.
+		const messages = 1
 		var read error
 		trips := c.trips(t, func() error {
 			for range 100 {
@@ -36,8 +38,8 @@ func TestASessionThatWasChangedHereIsCachedAgain(t *testing.T) {
 			}
 			return read
 		})
-		if trips > 0 {
-			t.Errorf("change %d: %d round trips for 100 reads, want none", n, trips)
+		if trips > messages {
+			t.Errorf("change %d: %d round trips for 100 reads, want %d at most", n, trips, messages)
 		}
 	}
 
