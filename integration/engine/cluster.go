@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -50,6 +51,52 @@ func StartCluster(t testing.TB, primaries, replicas int, args ...string) []*Redi
 		node.WaitInStep(t)
 	}
 	return nodes
+}
+
+// BeginMove puts the slots of one primary of a cluster on their way to another one:
+// what the first does not have, or no more, is asked of the second.
+func BeginMove(t testing.TB, from, to *Redis) {
+	t.Helper()
+	source, target := from.Must(t, "CLUSTER", "MYID"), to.Must(t, "CLUSTER", "MYID")
+	for _, slot := range from.slots(t) {
+		to.Must(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", source)
+		from.Must(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", target)
+	}
+}
+
+// Move moves so many slots and what is in them, as operators do.
+func Move(t testing.TB, from, to *Redis, slots int) {
+	t.Helper()
+	Run(t, "", Find(t, "redis-cli", "valkey-cli"), "--cluster", "reshard", from.Addr(),
+		"--cluster-from", from.Must(t, "CLUSTER", "MYID"), "--cluster-to", to.Must(t, "CLUSTER", "MYID"),
+		"--cluster-slots", strconv.Itoa(slots), "--cluster-yes")
+}
+
+// slots returns the slots of a primary, of which none is on its way.
+func (r *Redis) slots(t testing.TB) []string {
+	t.Helper()
+	const first = 8 // field of a node's line
+	var slots []string
+	for line := range strings.Lines(r.Must(t, "CLUSTER", "NODES")) {
+		if !strings.Contains(line, "myself") {
+			continue
+		}
+		for _, run := range strings.Fields(line)[first:] {
+			from, to, ok := strings.Cut(run, "-")
+			if !ok {
+				to = from
+			}
+			begin, err1 := strconv.Atoi(from)
+			end, err2 := strconv.Atoi(to)
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatalf("slots %q: %v", run, err)
+			}
+			for slot := begin; slot <= end; slot++ {
+				slots = append(slots, strconv.Itoa(slot))
+			}
+		}
+	}
+	return slots
 }
 
 // meet introduces the nodes to the first one until all know all. A handshake that

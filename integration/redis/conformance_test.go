@@ -70,7 +70,7 @@ func everyKeyExpires(t *testing.T, client rueidis.Client) {
 	for addr, node := range client.Nodes() {
 		for _, key := range allKeys(t, node) {
 			total++
-			ttl, err := node.Do(context.Background(), node.B().Pttl().Key(key).Build()).AsInt64()
+			ttl, err := client.Do(context.Background(), client.B().Pttl().Key(key).Build()).AsInt64()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,8 +7,9 @@
 //
 // The server must know TIME in scripts that write, PX and NX of SET, and PEXPIRE:
 // Redis 5 and later do. Tested on Redis 7.0.15, as one server, behind Sentinel and as
-// a cluster; Valkey and older Redis are not tested. Everything is bounded by the
-// server's own expiry; no key is ever without one, and none is looked for by a scan.
+// a cluster, also while its slots move; Valkey and older Redis are not tested.
+// Everything is bounded by the server's own expiry; no key is ever without one, and
+// none is looked for by a scan.
 //
 // # What the client decides
 //
