@@ -36,8 +36,8 @@ func TestConnectionsThatAreForgottenAreReplaced(t *testing.T) {
 				}
 				return test.option
 			}, nil, redisstore.WithCallTimeout(redisstore.DefaultCallTimeout))
-			token := testapp.Login(t, s.auth, "user")
-			h := hammer(t, s.auth, token, 16)
+			token := testapp.Login(t, s.Auth, "user")
+			h := hammer(t, s.Auth, token, 16)
 			begin := time.Now()
 			s.proxy.Set(faultproxy.Fault{Strand: true})
 			h.stopAfter(test.within + 2*time.Second)
@@ -54,7 +54,7 @@ func TestConnectionsThatAreForgottenAreReplaced(t *testing.T) {
 			if outage > test.within {
 				t.Errorf("calls failed for %v, want at most %v", outage, test.within)
 			}
-			if _, err := s.auth.Authenticate(context.Background(), token); err != nil {
+			if _, err := s.Auth.Authenticate(context.Background(), token); err != nil {
 				t.Errorf("Authenticate after the outage: %v", err)
 			}
 		})

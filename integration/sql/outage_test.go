@@ -3,10 +3,7 @@ package sql
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,15 +14,12 @@ import (
 	"github.com/ginwx/wxlogin/store/sqlstore"
 )
 
-const (
-	// callTimeout is short, to keep the tests short.
-	callTimeout = 500 * time.Millisecond
-	// bound is within which every answer must come: a login makes several calls.
-	bound = 4 * time.Second
-)
+// callTimeout is short, to keep the tests short.
+const callTimeout = 500 * time.Millisecond
 
 // site is an application whose database is behind a proxy.
 type site struct {
+	*testapp.Site
 	server interface {
 		Freeze()
 		Thaw()
@@ -35,8 +29,6 @@ type site struct {
 	proxy *faultproxy.Proxy
 	pool  *sql.DB
 	root  *sql.DB // beside the proxy, with all rights
-	auth  *wxlogin.Auth
-	ahead atomic.Int64 // how far the application's clock is ahead
 
 	taken  []*sql.Conn // from the pool
 	holder *sql.Tx     // of locks
@@ -59,9 +51,7 @@ func (s *site) serve(t *testing.T, dialect sqlstore.Dialect, driver, addr, dsn s
 	s.proxy = faultproxy.Start(t, engine.Addr(engine.FreePort(t)), addr)
 	s.pool = database{driver: driver, dsn: strings.Replace(dsn, addr, s.proxy.Addr(), 1)}.open(t)
 	sessions := newSQLStore(t, s.pool, dialect, sqlstore.WithCallTimeout(callTimeout))
-	s.auth = testapp.New(t, sessions, func(cfg *wxlogin.Config) {
-		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
-	})
+	s.Site = testapp.NewSite(t, sessions)
 	return s
 }
 
@@ -75,97 +65,11 @@ func (s *site) exec(t *testing.T, list ...string) {
 	}
 }
 
-// within fails the test if call takes longer than the bound.
-func within(t *testing.T, what string, call func() error) error {
-	t.Helper()
-	start := time.Now()
-	err := call()
-	if took := time.Since(start); took > bound {
-		t.Errorf("%s took %v, want at most %v", what, took, bound)
-	}
-	return err
-}
-
-// expect is what an application may answer during an outage.
-type expect struct{ authenticate, login, logout error }
-
-var (
-	down     = expect{wxlogin.ErrStoreUnavailable, wxlogin.ErrStoreUnavailable, wxlogin.ErrStoreUnavailable}
-	readable = expect{nil, wxlogin.ErrStoreUnavailable, wxlogin.ErrStoreUnavailable}
-)
-
-func (s *site) during(t *testing.T, token, doomed string, want expect) {
-	t.Helper()
-	ctx := context.Background()
-	err := within(t, "Authenticate", func() error { _, err := s.auth.Authenticate(ctx, token); return err })
-	if !errors.Is(err, want.authenticate) || errors.Is(err, wxlogin.ErrInvalidToken) || errors.Is(err, wxlogin.ErrSessionExpired) {
-		t.Errorf("Authenticate with a live token: %v, want %v", err, want.authenticate)
-	}
-	var result wxlogin.LoginResult
-	err = within(t, "Login", func() error {
-		result, err = s.auth.Login(ctx, wxlogin.LoginRequest{Code: testapp.Code(fmt.Sprint("late", s.ahead.Load()))})
-		return err
-	})
-	if !errors.Is(err, want.login) {
-		t.Errorf("Login: %v, want %v", err, want.login)
-	}
-	if err != nil && result.Token.Reveal() != "" {
-		t.Error("a login that failed handed out a token")
-	}
-	err = within(t, "Logout", func() error { return s.auth.Logout(ctx, doomed) })
-	if !errors.Is(err, want.logout) {
-		t.Errorf("Logout: %v, want %v", err, want.logout)
-	}
-}
-
-// recovers waits until everything works again, and reports how long that took.
-func (s *site) recovers(t *testing.T, token string) {
-	t.Helper()
-	start := time.Now()
-	err := engine.Poll(30*time.Second, func(ctx context.Context) error {
-		_, err := s.auth.Authenticate(ctx, token)
-		if errors.Is(err, wxlogin.ErrInvalidToken) {
-			t.Fatalf("Authenticate with a live token after the outage: %v", err)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("the service does not come back: %v", err)
-	}
-	reads := time.Since(start)
-	err = engine.Poll(30*time.Second, func(ctx context.Context) error {
-		result, err := s.auth.Login(ctx, wxlogin.LoginRequest{Code: testapp.Code("after")})
-		if err == nil {
-			err = s.auth.Logout(ctx, result.Token.Reveal())
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("the service does not come back: %v", err)
-	}
-	t.Logf("back after the outage: reads in %v, logins and logouts in %v",
-		reads.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
-}
-
-// login succeeds at last: the timeout is short, and a busy machine may miss it.
-func (s *site) login(t *testing.T) (token string) {
-	t.Helper()
-	err := engine.Poll(30*time.Second, func(ctx context.Context) error {
-		result, err := s.auth.Login(ctx, wxlogin.LoginRequest{Code: testapp.Code("user")})
-		token = result.Token.Reveal()
-		return err
-	})
-	if err != nil {
-		t.Fatalf("login: %v", err)
-	}
-	return token
-}
-
 // outage is one thing that goes wrong, and how it is mended.
 type outage struct {
 	name       string
 	begin, end func(t *testing.T, s *site)
-	want       expect
+	want       testapp.Answers
 	silent     bool // whether connections stay open and no whole answer comes
 }
 
@@ -177,17 +81,17 @@ func networkOutages() []outage {
 	}
 	lose := func([]byte) faultproxy.Verdict { return faultproxy.LoseAnswer }
 	return []outage{
-		{"answers come too late", fault(faultproxy.Fault{Delay: 4 * callTimeout}), heal, down, true},
-		{"nothing comes through", fault(faultproxy.Fault{Hang: true}), heal, down, true},
-		{"connections are reset", fault(faultproxy.Fault{Reset: true}), heal, down, false},
-		{"connections are refused", fault(faultproxy.Fault{Refuse: true}), heal, down, false},
-		{"answers are another's", fault(faultproxy.Fault{Garbage: "HTTP/1.1 400 Bad Request\r\nServer: proxy\r\n\r\n"}), heal, down, true},
-		{"answers are random bytes", fault(faultproxy.Fault{Garbage: "\x16\x03\x01\x00\xff\x80"}), heal, down, true},
-		{"answers are zeros", fault(faultproxy.Fault{Garbage: strings.Repeat("\x00", 64)}), heal, down, true},
-		{"every answer gets lost", fault(faultproxy.Fault{Request: lose}), heal, down, false},
-		{"the server hangs", func(_ *testing.T, s *site) { s.server.Freeze() }, func(_ *testing.T, s *site) { s.server.Thaw() }, down, true},
-		{"the server is killed", func(_ *testing.T, s *site) { s.server.Kill() }, func(_ *testing.T, s *site) { s.server.Restart() }, down, false},
-		{"the pool is exhausted", takeConnections, giveConnectionsBack, down, false},
+		{"answers come too late", fault(faultproxy.Fault{Delay: 4 * callTimeout}), heal, testapp.Down, true},
+		{"nothing comes through", fault(faultproxy.Fault{Hang: true}), heal, testapp.Down, true},
+		{"connections are reset", fault(faultproxy.Fault{Reset: true}), heal, testapp.Down, false},
+		{"connections are refused", fault(faultproxy.Fault{Refuse: true}), heal, testapp.Down, false},
+		{"answers are another's", fault(faultproxy.Fault{Garbage: "HTTP/1.1 400 Bad Request\r\nServer: proxy\r\n\r\n"}), heal, testapp.Down, true},
+		{"answers are random bytes", fault(faultproxy.Fault{Garbage: "\x16\x03\x01\x00\xff\x80"}), heal, testapp.Down, true},
+		{"answers are zeros", fault(faultproxy.Fault{Garbage: strings.Repeat("\x00", 64)}), heal, testapp.Down, true},
+		{"every answer gets lost", fault(faultproxy.Fault{Request: lose}), heal, testapp.Down, false},
+		{"the server hangs", func(_ *testing.T, s *site) { s.server.Freeze() }, func(_ *testing.T, s *site) { s.server.Thaw() }, testapp.Down, true},
+		{"the server is killed", func(_ *testing.T, s *site) { s.server.Kill() }, func(_ *testing.T, s *site) { s.server.Restart() }, testapp.Down, false},
+		{"the pool is exhausted", takeConnections, giveConnectionsBack, testapp.Down, false},
 	}
 }
 
@@ -237,22 +141,7 @@ func release(t *testing.T, s *site) {
 
 // strike lets the outage happen to s, and checks what users see of it.
 func (o outage) strike(t *testing.T, s *site) {
-	token, doomed := s.login(t), s.login(t)
-	o.begin(t, s)
-	for range 2 {
-		// By now a slide is due, which cannot be written.
-		s.ahead.Add(int64(10 * time.Minute))
-		s.during(t, token, doomed, o.want)
-	}
-	o.end(t, s)
-	s.recovers(t, token)
-	_, err := s.auth.Authenticate(context.Background(), doomed)
-	switch gone := errors.Is(err, wxlogin.ErrInvalidToken); {
-	case err != nil && !gone:
-		t.Errorf("Authenticate after the outage: %v", err)
-	case o.want.logout == nil && !gone:
-		t.Error("a token that was logged out still works")
-	}
+	s.Strike(t, func() { o.begin(t, s) }, func() { o.end(t, s) }, o.want)
 }
 
 func TestAnOutageOfPostgreSQLIsAnswered503AndEndsByItself(t *testing.T) {
@@ -264,20 +153,20 @@ func TestAnOutageOfPostgreSQLIsAnswered503AndEndsByItself(t *testing.T) {
 			for _, o := range append(networkOutages(),
 				outage{"the server is read-only",
 					statements("ALTER SYSTEM SET default_transaction_read_only = on", reload),
-					statements("SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only", reload), readable, false},
+					statements("SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only", reload), testapp.Readable, false},
 				outage{"somebody locks the table",
-					hold("LOCK TABLE wxlogin_entries IN ACCESS EXCLUSIVE MODE"), release, down, false},
+					hold("LOCK TABLE wxlogin_entries IN ACCESS EXCLUSIVE MODE"), release, testapp.Down, false},
 				outage{"somebody locks the rows",
-					hold("SELECT * FROM wxlogin_entries FOR UPDATE"), release, expect{logout: wxlogin.ErrStoreUnavailable}, false},
+					hold("SELECT * FROM wxlogin_entries FOR UPDATE"), release, testapp.Answers{Logout: wxlogin.ErrStoreUnavailable}, false},
 				outage{"the disk is full",
 					filesMayNotGrow(fillPostgres, "ALTER TABLE wxlogin_entries SET (autovacuum_enabled = off)", "VACUUM wxlogin_entries"), // or it makes room meanwhile
-					filesMayGrow("ALTER TABLE wxlogin_entries RESET (autovacuum_enabled)", "VACUUM wxlogin_entries"), roomless, false},
+					filesMayGrow("ALTER TABLE wxlogin_entries RESET (autovacuum_enabled)", "VACUUM wxlogin_entries"), testapp.Roomless, false},
 				outage{"the table is gone",
 					statements("ALTER TABLE wxlogin_entries RENAME TO away"),
-					statements("ALTER TABLE away RENAME TO wxlogin_entries"), down, false},
+					statements("ALTER TABLE away RENAME TO wxlogin_entries"), testapp.Down, false},
 				outage{"a column is gone",
 					statements("ALTER TABLE wxlogin_entries RENAME COLUMN value TO away"),
-					statements("ALTER TABLE wxlogin_entries RENAME COLUMN away TO value"), down, false},
+					statements("ALTER TABLE wxlogin_entries RENAME COLUMN away TO value"), testapp.Down, false},
 			) {
 				if o.silent && driver == "postgres" {
 					continue // pq waits even when its context has ended: the package documentation says so
@@ -293,17 +182,17 @@ func TestAnOutageOfMariaDBIsAnswered503AndEndsByItself(t *testing.T) {
 	s := mariaSite(t)
 	for _, o := range append(networkOutages(),
 		outage{"the server is read-only",
-			statements("SET GLOBAL read_only = 1"), statements("SET GLOBAL read_only = 0"), readable, false},
+			statements("SET GLOBAL read_only = 1"), statements("SET GLOBAL read_only = 0"), testapp.Readable, false},
 		outage{"somebody locks the table",
-			hold("LOCK TABLES wxlogin_entries WRITE"), unlock, down, false},
+			hold("LOCK TABLES wxlogin_entries WRITE"), unlock, testapp.Down, false},
 		outage{"somebody locks the rows", // and the gaps between them, so that no login gets through either
-			hold("SELECT * FROM wxlogin_entries FOR UPDATE"), release, readable, false},
+			hold("SELECT * FROM wxlogin_entries FOR UPDATE"), release, testapp.Readable, false},
 		outage{"the engine gives up waiting for the rows",
 			sequence(statements("SET GLOBAL innodb_lock_wait_timeout = 0"), hold("SELECT * FROM wxlogin_entries FOR UPDATE")),
-			sequence(release, statements("SET GLOBAL innodb_lock_wait_timeout = 50")), readable, false},
+			sequence(release, statements("SET GLOBAL innodb_lock_wait_timeout = 50")), testapp.Readable, false},
 		outage{"the table is gone",
-			statements("RENAME TABLE wxlogin_entries TO away"), statements("RENAME TABLE away TO wxlogin_entries"), down, false},
-		outage{"the disk is full", filesMayNotGrow(fillMariaDB), filesMayGrow("OPTIMIZE TABLE wxlogin_entries"), roomless, false},
+			statements("RENAME TABLE wxlogin_entries TO away"), statements("RENAME TABLE away TO wxlogin_entries"), testapp.Down, false},
+		outage{"the disk is full", filesMayNotGrow(fillMariaDB), filesMayGrow("OPTIMIZE TABLE wxlogin_entries"), testapp.Roomless, false},
 	) {
 		t.Run(o.name, func(t *testing.T) { o.strike(t, s) })
 	}

@@ -8,13 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/ginwx/wxlogin"
 )
-
-// roomless is what users see of an engine that can keep nothing more: sessions are
-// served without being extended, and end.
-var roomless = expect{nil, wxlogin.ErrStoreUnavailable, nil}
 
 // pack fills what is left of the pages that the table has, with rows that lie in
 // each index where those of users lie, which every first login adds and no logout

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/ginwx/wxlogin"
 	"github.com/ginwx/wxlogin/integration/testapp"
@@ -42,19 +41,17 @@ func TestAnOutageOfSQLiteIsAnswered503AndEndsByItself(t *testing.T) {
 			d := sqliteIn(t.TempDir(), parameters)
 			s := &site{root: d.open(t), pool: d.open(t)}
 			sessions := newSQLStore(t, s.pool, d.dialect, sqlstore.WithCallTimeout(callTimeout))
-			s.auth = testapp.New(t, sessions, func(cfg *wxlogin.Config) {
-				cfg.Now = func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
-			})
-			exclusive := down // a rollback journal's writer keeps readers away
+			s.Site = testapp.NewSite(t, sessions)
+			exclusive := testapp.Down // a rollback journal's writer keeps readers away
 			if journal == "write-ahead log" {
-				exclusive = readable
+				exclusive = testapp.Readable
 			}
 			for _, o := range []outage{
-				{"another process writes", begin("BEGIN IMMEDIATE"), end, readable, false},
+				{"another process writes", begin("BEGIN IMMEDIATE"), end, testapp.Readable, false},
 				{"another process locks the file", begin("BEGIN EXCLUSIVE"), end, exclusive, false},
-				{"the pool is exhausted", takeConnections, giveConnectionsBack, down, false},
-				{"the file may not grow", fileMayNotGrow, fileMayGrow, roomless, false},
-				{"the table is gone", statements("ALTER TABLE wxlogin_entries RENAME TO away"), statements("ALTER TABLE away RENAME TO wxlogin_entries"), down, false},
+				{"the pool is exhausted", takeConnections, giveConnectionsBack, testapp.Down, false},
+				{"the file may not grow", fileMayNotGrow, fileMayGrow, testapp.Roomless, false},
+				{"the table is gone", statements("ALTER TABLE wxlogin_entries RENAME TO away"), statements("ALTER TABLE away RENAME TO wxlogin_entries"), testapp.Down, false},
 			} {
 				t.Run(o.name, func(t *testing.T) { o.strike(t, s) })
 			}
