@@ -13,8 +13,13 @@ import (
 	"github.com/ginwx/wxlogin/store/redisstore"
 )
 
-// callTimeout is short, to keep the tests short.
-const callTimeout = 300 * time.Millisecond
+const (
+	// callTimeout is short, to keep the tests short.
+	callTimeout = 300 * time.Millisecond
+	// bound is within which every answer must come: a login makes several calls,
+	// and each may first have waited for somebody else's connection.
+	bound = 5 * time.Second
+)
 
 // quick are the client options that the package documentation recommends, with
 // shorter times.
@@ -37,7 +42,7 @@ func newSite(t *testing.T, client func(addr string) rueidis.ClientOption, settin
 	s := &site{server: engine.StartRedis(t, settings...)}
 	s.proxy = faultproxy.Start(t, engine.Addr(engine.FreePort(t)), s.server.Addr())
 	opts = append([]redisstore.Option{redisstore.WithCallTimeout(callTimeout)}, opts...)
-	s.Site = testapp.NewSite(t, redisstore.New(connect(t, client(s.proxy.Addr())), opts...))
+	s.Site = testapp.NewSite(t, redisstore.New(connect(t, client(s.proxy.Addr())), opts...), bound)
 	return s
 }
 

@@ -14,8 +14,12 @@ import (
 	"github.com/ginwx/wxlogin/store/sqlstore"
 )
 
-// callTimeout is short, to keep the tests short.
-const callTimeout = 500 * time.Millisecond
+const (
+	// callTimeout is short, to keep the tests short.
+	callTimeout = 500 * time.Millisecond
+	// bound is within which every answer must come: a login makes several calls.
+	bound = 4 * time.Second
+)
 
 // site is an application whose database is behind a proxy.
 type site struct {
@@ -51,7 +55,7 @@ func (s *site) serve(t *testing.T, dialect sqlstore.Dialect, driver, addr, dsn s
 	s.proxy = faultproxy.Start(t, engine.Addr(engine.FreePort(t)), addr)
 	s.pool = database{driver: driver, dsn: strings.Replace(dsn, addr, s.proxy.Addr(), 1)}.open(t)
 	sessions := newSQLStore(t, s.pool, dialect, sqlstore.WithCallTimeout(callTimeout))
-	s.Site = testapp.NewSite(t, sessions)
+	s.Site = testapp.NewSite(t, sessions, bound)
 	return s
 }
 

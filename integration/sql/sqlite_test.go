@@ -41,7 +41,7 @@ func TestAnOutageOfSQLiteIsAnswered503AndEndsByItself(t *testing.T) {
 			d := sqliteIn(t.TempDir(), parameters)
 			s := &site{root: d.open(t), pool: d.open(t)}
 			sessions := newSQLStore(t, s.pool, d.dialect, sqlstore.WithCallTimeout(callTimeout))
-			s.Site = testapp.NewSite(t, sessions)
+			s.Site = testapp.NewSite(t, sessions, bound)
 			exclusive := testapp.Down // a rollback journal's writer keeps readers away
 			if journal == "write-ahead log" {
 				exclusive = testapp.Readable

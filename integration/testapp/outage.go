@@ -14,10 +14,6 @@ import (
 )
 
 const (
-	// bound is within which every answer must come: a login makes several calls of
-	// the store, and each may first have waited for somebody else's connection.
-	bound = 5 * time.Second
-
 	// tries are how often a call is made that should succeed: the stores under test
 	// have short limits, which a busy machine may miss.
 	tries = 3
@@ -48,12 +44,14 @@ var (
 type Site struct {
 	Auth  *wxlogin.Auth
 	ahead atomic.Int64
+	bound time.Duration
 }
 
-// NewSite returns an application on s, closed at the end of the test.
-func NewSite(t testing.TB, s store.Store) *Site {
+// NewSite returns an application on s, closed at the end of the test. Every answer
+// must come within bound, in which a login makes several calls of the store.
+func NewSite(t testing.TB, s store.Store, bound time.Duration) *Site {
 	t.Helper()
-	site := new(Site)
+	site := &Site{bound: bound}
 	site.Auth = New(t, s, func(cfg *wxlogin.Config) {
 		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(site.ahead.Load())) }
 	})
@@ -99,7 +97,7 @@ func (s *Site) login(t *testing.T) (token string) {
 func (s *Site) during(t *testing.T, token, doomed string, want Answers) {
 	t.Helper()
 	ctx := context.Background()
-	answers(t, "Authenticate with a live token", want.Authenticate, func() error {
+	s.answers(t, "Authenticate with a live token", want.Authenticate, func() error {
 		_, err := s.Auth.Authenticate(ctx, token)
 		if errors.Is(err, wxlogin.ErrInvalidToken) || errors.Is(err, wxlogin.ErrSessionExpired) {
 			t.Errorf("Authenticate with a live token: %v", err)
@@ -108,24 +106,24 @@ func (s *Site) during(t *testing.T, token, doomed string, want Answers) {
 	})
 	// Somebody new, of whom nothing is known that could be locked.
 	late := fmt.Sprint("late", s.ahead.Load())
-	answers(t, "Login", want.Login, func() error {
+	s.answers(t, "Login", want.Login, func() error {
 		result, err := s.Auth.Login(ctx, wxlogin.LoginRequest{Code: Code(late)})
 		if err != nil && result.Token.Reveal() != "" {
 			t.Error("a login that failed handed out a token")
 		}
 		return err
 	})
-	answers(t, "Logout", want.Logout, func() error { return s.Auth.Logout(ctx, doomed) })
+	s.answers(t, "Logout", want.Logout, func() error { return s.Auth.Logout(ctx, doomed) })
 }
 
 // answers fails the test unless call returns what is wanted within the bound.
-func answers(t *testing.T, what string, want error, call func() error) {
+func (s *Site) answers(t *testing.T, what string, want error, call func() error) {
 	t.Helper()
 	for try := 1; ; try++ {
 		start := time.Now()
 		err := call()
-		if took := time.Since(start); took > bound {
-			t.Errorf("%s took %v, want at most %v", what, took, bound)
+		if took := time.Since(start); took > s.bound {
+			t.Errorf("%s took %v, want at most %v", what, took, s.bound)
 		}
 		if errors.Is(err, want) {
 			return
