@@ -38,14 +38,17 @@ type site struct {
 	holder *sql.Tx     // of locks
 }
 
+// The engines of sites need not wait for the disk, which many tests share: what they
+// have written outlives their own death, if not the machine's.
+
 func postgresSite(t *testing.T, driver string) *site {
-	pg := engine.StartPostgres(t)
+	pg := engine.StartPostgres(t, "fsync=off")
 	s := &site{server: pg, root: database{driver: "pgx", dsn: pg.DSN()}.open(t)}
 	return s.serve(t, sqlstore.PostgreSQL, driver, engine.Addr(pg.Port), pg.DSN())
 }
 
 func mariaSite(t *testing.T) *site {
-	m := engine.StartMariaDB(t)
+	m := engine.StartMariaDB(t, "--innodb-flush-log-at-trx-commit=2")
 	s := &site{server: m, root: database{driver: "mysql", dsn: m.RootDSN()}.open(t)}
 	return s.serve(t, sqlstore.MySQL, "mysql", engine.Addr(m.Port), m.DSN("timeout=1s", "readTimeout=1s", "writeTimeout=1s"))
 }
